@@ -1,0 +1,23 @@
+//! Case and inspection documents, the rules that judge them, and the protocol that carries them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`id`], [`time`], [`crypto`], [`limits`] | identifiers, moments, signatures, every bound |
+//! | [`place`] | datums, positions, sites and the probability of being inside one |
+//! | [`fact`] | what people and the hub state, signed and chained |
+//! | [`document`] | the Automerge documents that hold facts |
+//! | [`rules`] | facts in, verdict out |
+//! | [`sync`] | both halves of the protocol |
+//!
+//! Deliberately absent: files, sockets, threads, a clock, randomness. They are arguments, and the
+//! linter refuses them here.
+
+pub mod crypto;
+pub mod document;
+pub mod fact;
+pub mod id;
+pub mod limits;
+pub mod place;
+pub mod rules;
+pub mod sync;
+pub mod time;

@@ -1,0 +1,51 @@
+//! Every bound on what comes from outside, in one place.
+
+/// Bytes of one Automerge change (chunk header included).
+pub const CHANGE_BYTES: usize = 64 * 1024;
+/// Operations in one change. A 104-byte change can otherwise claim a million.
+pub const CHANGE_OPS: usize = 512;
+/// Predecessors named by all operations of one change together.
+pub const CHANGE_PREDS: usize = 1024;
+/// Dependencies of one change.
+pub const CHANGE_DEPS: usize = 16;
+/// Other actors named by one change.
+pub const CHANGE_ACTORS: usize = 64;
+/// Changes in one document; past this the hub refuses more and a person is told.
+pub const DOCUMENT_CHANGES: usize = 20_000;
+/// Highest operation counter in a document: far above honest use, far below overflow.
+pub const DOCUMENT_MAX_OP: u64 = 10_000_000;
+
+/// Bytes of one signed fact.
+pub const FACT_BYTES: usize = 48 * 1024;
+/// Characters (Unicode scalar values) of a free text.
+pub const TEXT_CHARS: usize = 4_000;
+/// Position fixes in one arrival claim.
+pub const FIXES: usize = 200;
+/// Anchors that one fact may newly refer to.
+pub const ANCHOR_REFS: usize = 8;
+/// Evidence items that one outcome may name.
+pub const OUTCOME_EVIDENCE: usize = 64;
+/// Bytes of one evidence file (a video).
+pub const EVIDENCE_BYTES: u64 = 300 * 1024 * 1024;
+
+/// Points of a site's outline, holes included.
+pub const SITE_VERTICES: usize = 1_000;
+/// Holes of a polygon.
+pub const SITE_HOLES: usize = 20;
+/// Largest extent of a site from its centre, metres.
+pub const SITE_EXTENT_M: f64 = 20_000.0;
+/// Smallest area of a site, square metres.
+pub const SITE_AREA_M2: f64 = 1.0;
+
+/// Changes in one sync request.
+pub const PUSH_CHANGES: usize = 500;
+/// Bytes of all changes in one sync request.
+pub const PUSH_BYTES: usize = 256 * 1024;
+/// Buckets that one device may follow.
+pub const BUCKETS: usize = 64;
+/// Documents asked for whole in one request.
+pub const WANTED: usize = 100;
+/// Bytes of one request or reply after decompression.
+pub const MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of frames that the hub puts into one reply at most.
+pub const REPLY_FRAME_BYTES: usize = 2 * 1024 * 1024;
