@@ -1,1 +1,3 @@
-//! onscene-server
+//! The Onscene server, its command-line phone and its demonstration.
+
+pub mod phone;

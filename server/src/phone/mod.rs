@@ -1,0 +1,3 @@
+//! The command-line phone: the device library with a folder for storage and HTTP for transport.
+
+pub mod gnsslogger;
