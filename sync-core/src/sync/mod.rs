@@ -1,6 +1,8 @@
 //! The sync protocol: one request does both directions.
 //!
-//! [`message`] holds what travels, [`wire`] its encoding, [`version`] who can talk to whom.
+//! [`bucket`] is the log of a feed and cuts pages from it, [`chain`] tells a restored phone from a
+//! sound one. [`message`] holds what travels, [`wire`] its encoding, [`version`] who can talk to
+//! whom.
 //!
 //! # Invariants
 //! - A request may be repeated, reordered against others, or cut: the hub recognises every change
@@ -11,6 +13,8 @@
 //! - The checksum of a bucket is the wrapping sum of [`Hash::prefix`](crate::id::Hash::prefix) over
 //!   all admitted changes of all documents that are in it now; the genesis change counts nothing.
 
+pub mod bucket;
+pub mod chain;
 pub mod message;
 pub mod version;
 pub mod wire;
