@@ -1,3 +1,3 @@
-//! The Onscene server, its command-line phone and its demonstration.
+//! onscene-server
 
-pub mod phone;
+pub mod auth;

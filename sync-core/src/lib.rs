@@ -5,6 +5,7 @@
 //! | [`id`], [`time`], [`crypto`], [`limits`] | identifiers, moments, signatures, every bound |
 //! | [`place`] | datums, positions, sites and the probability of being inside one |
 //! | [`fact`] | what people and the hub state, signed and chained |
+//! | [`enrolment`] | the one-time code and its check words |
 //! | [`document`] | the Automerge documents that hold facts |
 //! | [`rules`] | facts in, verdict out |
 //! | [`sync`] | both halves of the protocol |
@@ -14,6 +15,7 @@
 
 pub mod crypto;
 pub mod document;
+pub mod enrolment;
 pub mod fact;
 pub mod id;
 pub mod limits;
