@@ -43,11 +43,56 @@ pub struct ClockReading {
     pub boot: BootId,
 }
 
-/// A closed interval of server time in fractional Unix seconds: `[earliest, latest]`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What is known of a moment on the server's clock: a closed interval, open where nothing bounds it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize,
+)]
+#[cbor(array)]
 pub struct Interval {
-    /// Not before this, Unix milliseconds.
-    pub earliest_ms: f64,
-    /// Not after this, Unix milliseconds.
-    pub latest_ms: f64,
+    /// Not before this.
+    #[n(0)]
+    pub earliest: Option<Millis>,
+    /// Not after this.
+    #[n(1)]
+    pub latest: Option<Millis>,
+}
+
+impl Interval {
+    /// What both bounds allow together; it may be empty.
+    #[must_use]
+    pub fn intersect(self, other: Self) -> Self {
+        Self {
+            earliest: self.earliest.max(other.earliest),
+            latest: match (self.latest, other.latest) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+        }
+    }
+
+    /// No moment satisfies both bounds.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        matches!((self.earliest, self.latest), (Some(earliest), Some(latest)) if earliest > latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_side_takes_the_other_bound_and_a_contradiction_is_empty() {
+        let interval = |earliest: Option<i64>, latest: Option<i64>| Interval {
+            earliest: earliest.map(Millis),
+            latest: latest.map(Millis),
+        };
+        let open = Interval::default();
+        assert_eq!(open.intersect(interval(Some(3), None)), interval(Some(3), None));
+        assert_eq!(interval(Some(1), Some(9)).intersect(open), interval(Some(1), Some(9)));
+        let narrow = interval(Some(1), Some(9)).intersect(interval(Some(4), Some(7)));
+        assert_eq!(narrow, interval(Some(4), Some(7)));
+        assert!(!narrow.is_empty() && !interval(Some(4), Some(4)).is_empty());
+        assert!(narrow.intersect(interval(Some(8), None)).is_empty());
+    }
 }
