@@ -7,6 +7,7 @@
 //! | [`fact`] | what people and the hub state, signed and chained |
 //! | [`enrolment`] | the one-time code and its check words |
 //! | [`document`] | the Automerge documents that hold facts |
+//! | [`guard`] | what of a phone's changes the hub lets into a document |
 //! | [`rules`] | facts in, verdict out |
 //! | [`sync`] | both halves of the protocol |
 //!
@@ -17,6 +18,7 @@ pub mod crypto;
 pub mod document;
 pub mod enrolment;
 pub mod fact;
+pub mod guard;
 pub mod id;
 pub mod limits;
 pub mod place;

@@ -6,12 +6,23 @@ pub const CHANGE_BYTES: usize = 64 * 1024;
 pub const CHANGE_OPS: usize = 512;
 /// Predecessors named by all operations of one change together.
 pub const CHANGE_PREDS: usize = 1024;
+/// Bytes of one key that a change writes.
+pub const CHANGE_KEY_BYTES: usize = 64;
+/// Facts in one change: each costs the hub a signature check.
+pub const CHANGE_FACTS: usize = 16;
 /// Dependencies of one change.
 pub const CHANGE_DEPS: usize = 16;
 /// Other actors named by one change.
 pub const CHANGE_ACTORS: usize = 64;
 /// Changes in one document; past this the hub refuses more and a person is told.
 pub const DOCUMENT_CHANGES: usize = 20_000;
+/// Operations in one document.
+pub const DOCUMENT_OPS: usize = 200_000;
+/// Bytes of the changes of one document together; past this the hub refuses more, so that its
+/// snapshot fits into one reply.
+pub const DOCUMENT_BYTES: usize = 2 * 1024 * 1024 - 2 * CHANGE_BYTES;
+/// Bytes of one snapshot.
+pub const SNAPSHOT_BYTES: usize = MESSAGE_BYTES;
 /// Highest operation counter in a document: far above honest use, far below overflow.
 pub const DOCUMENT_MAX_OP: u64 = 10_000_000;
 

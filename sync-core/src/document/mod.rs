@@ -16,6 +16,16 @@
 //! phones may set `shared/outcome` offline, then Automerge keeps both values and the conflict is
 //! shown to people.
 
+pub(crate) mod chunk;
+pub(crate) mod content;
+pub(crate) mod genesis;
+pub(crate) mod replica;
+mod snapshot;
+mod write;
+
+pub use replica::{Document, DocumentError};
+pub use write::{Answer, Entry, Written};
+
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
