@@ -1,0 +1,13 @@
+//! `onscene demo`: one day of a district bureau, on the product's own code.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`places`], [`people`], [`cases`] | the made-up day: pure data and seeded choice |
+//! | [`plane`], [`movement`], [`receiver`] | where people truly are and what their phones make of it |
+
+pub mod cases;
+pub mod movement;
+pub mod people;
+pub mod places;
+pub mod plane;
+pub mod receiver;
