@@ -168,7 +168,8 @@ struct Used(BTreeMap<i64, BTreeMap<Thumbprint, BTreeSet<u64>>>);
 
 impl Used {
     fn take(&mut self, generation: i64, key: Thumbprint, jti: &str) -> Result<(), ProofError> {
-        while self.0.len() > 2 || self.0.first_key_value().is_some_and(|(old, _)| *old < generation - 1)
+        while self.0.len() > 2
+            || self.0.first_key_value().is_some_and(|(old, _)| *old < generation - 1)
         {
             self.0.pop_first();
         }

@@ -184,7 +184,10 @@ mod tests {
         let mut forms = vec![(point.clone(), true), (compressed(&point), true)];
         for tag in 0..=7_u8 {
             let with_tag = |rest: &[u8]| [&[tag], rest].concat();
-            forms.extend([(with_tag(&point[1..]), tag == 4), (with_tag(&point[1..33]), tag == 2 + (point[64] & 1))]);
+            forms.extend([
+                (with_tag(&point[1..]), tag == 4),
+                (with_tag(&point[1..33]), tag == 2 + (point[64] & 1)),
+            ]);
         }
         forms.extend([(vec![], false), (vec![0], false), (point[..64].to_vec(), false)]);
         for (key, valid) in forms {
@@ -197,8 +200,9 @@ mod tests {
     fn both_verifiers_agree_on_odd_signatures() {
         let (point, signature) = signed([9; 32], b"fact").expect("a key");
         let order: [u8; 32] = [
-            0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
-            0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+            0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63,
+            0x25, 0x51,
         ];
         let (r, s) = signature.split_at(32);
         let mirrored = subtract(&order, s);

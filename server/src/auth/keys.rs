@@ -164,7 +164,10 @@ mod tests {
     fn each_purpose_has_its_own_key() {
         let root = RootSecret::new([1; 32]);
         let keys = HubKeys::derive(&root);
-        assert_ne!(keys.anchor.public_key(), SoftwareEd25519::from_seed(&keys.token_seed).public_key());
+        assert_ne!(
+            keys.anchor.public_key(),
+            SoftwareEd25519::from_seed(&keys.token_seed).public_key()
+        );
         assert_eq!(keys.anchor.public_key(), HubKeys::derive(&root).anchor.public_key());
         // RFC 5869, HKDF-Expand with one block: HMAC(root, info ‖ 0x01).
         let expected = hmac::sign(

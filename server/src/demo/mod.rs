@@ -4,10 +4,14 @@
 //! |---|---|
 //! | [`places`], [`people`], [`cases`] | the made-up day: pure data and seeded choice |
 //! | [`plane`], [`movement`], [`receiver`] | where people truly are and what their phones make of it |
+//! | [`handset`] | the clocks of their phones |
+//! | [`report`] | the table that must add up |
 
 pub mod cases;
+pub mod handset;
 pub mod movement;
 pub mod people;
 pub mod places;
 pub mod plane;
 pub mod receiver;
+pub mod report;

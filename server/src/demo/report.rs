@@ -118,6 +118,10 @@ mod tests {
         assert_eq!(padded("张伟", 6), "张伟  ");
         assert_eq!(padded("Li", 6), "Li    ");
         let text = Table(vec![line(5, 3, 1, 1)]).to_string();
-        assert!(text.lines().nth(2).is_some_and(|line| line.ends_with("5            3          1              1")));
+        assert!(
+            text.lines()
+                .nth(2)
+                .is_some_and(|line| line.ends_with("5            3          1              1"))
+        );
     }
 }

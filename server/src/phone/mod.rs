@@ -1,3 +1,4 @@
 //! The command-line phone: the device library with a folder for storage and HTTP for transport.
 
+pub mod fixes;
 pub mod gnsslogger;
