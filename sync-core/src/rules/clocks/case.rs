@@ -1,0 +1,161 @@
+//! Clocks of the command centre: registration, dispatch, coordination, telling the complainant.
+
+use super::run::Draft;
+use super::{Clock, ClockKind, How, Lifted, Owner, Started, Stopped, coordination_spans};
+use crate::fact::body::Channel;
+use crate::rules::policy::{Policies, Policy, UnknownPolicy};
+use crate::rules::record::{CaseRecord, Closure};
+use crate::time::Millis;
+
+pub(super) fn clocks(
+    record: &CaseRecord,
+    policies: &Policies,
+    now: Millis,
+) -> Result<Vec<Clock>, UnknownPolicy> {
+    let Some(registration) = &record.registration else { return Ok(Vec::new()) };
+    let policy = policies.get(registration.body.policy)?;
+    let mut drafts = Vec::new();
+    if registration.body.channel != Channel::Telephone {
+        let started = Started { at: registration.body.received_at, fact: Some(registration.fact) };
+        let stopped =
+            Stopped { at: registration.at, fact: Some(registration.fact), how: How::Done };
+        let due = started.at.plus(policy.registration_ms);
+        drafts.push(draft(ClockKind::Registration, policy, started, due, Some(stopped)));
+    }
+    for started in dispatch_starts(record) {
+        let due = started.at.plus(policy.dispatch_ms);
+        let stopped = dispatch_stop(record, started.at);
+        drafts.push(draft(ClockKind::Dispatch, policy, started, due, stopped));
+    }
+    for (started, stopped) in coordination_spans(record) {
+        let due = started.at.plus(policy.coordination_ms);
+        drafts.push(draft(ClockKind::Coordination, policy, started, due, stopped));
+    }
+    if registration.body.channel != Channel::Patrol {
+        for (started, stopped) in complainant_spans(record) {
+            let due = policy.end_of_local_day(started.at, policy.complainant_days);
+            drafts.push(draft(ClockKind::ComplainantFeedback, policy, started, due, stopped));
+        }
+    }
+    Ok(drafts.into_iter().map(|draft| draft.run(now)).collect())
+}
+
+fn draft(
+    kind: ClockKind,
+    policy: &Policy,
+    started: Started,
+    due: Millis,
+    stopped: Option<Stopped>,
+) -> Draft<'static> {
+    let owner = Owner::CommandCentre;
+    Draft { kind, owner, order: None, policy: policy.version, started, due, stopped, pauses: &[] }
+}
+
+/// Registration with clear jurisdiction, and every moment that leaves an open case without an
+/// order: its withdrawal unless another is issued at once, and a reopening.
+fn dispatch_starts(record: &CaseRecord) -> Vec<Started> {
+    let registered = record
+        .registration
+        .iter()
+        .filter(|registration| registration.body.jurisdiction_clear)
+        .map(|registration| Started { at: registration.at, fact: Some(registration.fact) });
+    let withdrawn =
+        record.orders.iter().filter_map(|order| order.withdrawn.as_ref()).filter(|withdrawn| {
+            let closed = record.closures.iter().rfind(|closure| closure.at <= withdrawn.at);
+            let open = !closed.is_some_and(|last| matches!(last.body, Closure::Closed(_)));
+            let coordinating = coordination_spans(record).iter().any(|(start, end)| {
+                start.at <= withdrawn.at && end.is_none_or(|end| end.at >= withdrawn.at)
+            });
+            let ordered = record.orders.iter().any(|other| {
+                other.issued.at <= withdrawn.at
+                    && record.ended(other).is_none_or(|end| end > withdrawn.at)
+                    || other.issued.at == withdrawn.at
+            });
+            open && !coordinating && !ordered
+        });
+    let withdrawn =
+        withdrawn.map(|withdrawn| Started { at: withdrawn.at, fact: Some(withdrawn.fact) });
+    let reopened = record
+        .closures
+        .iter()
+        .filter(|closure| matches!(closure.body, Closure::Reopened(_)))
+        .map(|closure| Started { at: closure.at, fact: Some(closure.fact) });
+    let mut starts: Vec<Started> = registered.chain(withdrawn).chain(reopened).collect();
+    starts.sort_by_key(|start| start.at);
+    // One clock at a time: a start while the last one still runs starts nothing.
+    let mut running_until = None;
+    starts.retain(|start| {
+        let idle = running_until.is_none_or(|until| until <= start.at);
+        if idle {
+            running_until =
+                Some(dispatch_stop(record, start.at).map_or(Millis(i64::MAX), |stop| stop.at));
+        }
+        idle
+    });
+    starts
+}
+
+fn dispatch_stop(record: &CaseRecord, started: Millis) -> Option<Stopped> {
+    let coordination =
+        record.coordinations.iter().find(|opened| opened.at >= started).map(|opened| Stopped {
+            at: opened.at,
+            fact: Some(opened.fact),
+            how: How::Lifted(Lifted::Coordination),
+        });
+    ordered_or_closed(record, started).into_iter().chain(coordination).min_by_key(|stop| stop.at)
+}
+
+/// The first order issued, or closure, from `started` on.
+pub(super) fn ordered_or_closed(record: &CaseRecord, started: Millis) -> Option<Stopped> {
+    let ordered = record.orders.iter().find(|order| order.issued.at >= started).map(|order| {
+        Stopped { at: order.issued.at, fact: Some(order.issued.fact), how: How::Done }
+    });
+    let closed = record
+        .closures
+        .iter()
+        .find(|closure| closure.at >= started && matches!(closure.body, Closure::Closed(_)))
+        .map(|closure| Stopped {
+            at: closure.at,
+            fact: Some(closure.fact),
+            how: How::Lifted(Lifted::CaseClosed),
+        });
+    ordered.into_iter().chain(closed).min_by_key(|stop| stop.at)
+}
+
+/// From a result's reaching the command centre to the complainant's being told, or to the result's
+/// being sent back. A closed case still owes the telling.
+fn complainant_spans(record: &CaseRecord) -> Vec<(Started, Option<Stopped>)> {
+    let mut results: Vec<Started> = record
+        .orders
+        .iter()
+        .flat_map(|order| &order.feedback)
+        .filter(|one| one.body.result.is_some())
+        .map(|one| Started { at: one.at, fact: Some(one.fact) })
+        .collect();
+    results.sort_by_key(|start| start.at);
+    let mut spans: Vec<(Started, Option<Stopped>)> = Vec::new();
+    for start in results {
+        let open = spans.last().is_some_and(|(_, end)| end.is_none_or(|end| end.at > start.at));
+        if open {
+            continue;
+        }
+        let told = record.told.iter().find(|told| told.at >= start.at).map(|told| Stopped {
+            at: told.at,
+            fact: Some(told.fact),
+            how: How::Done,
+        });
+        let returned = record
+            .orders
+            .iter()
+            .flat_map(|order| &order.returns)
+            .filter(|returned| returned.at >= start.at)
+            .min_by_key(|returned| returned.at)
+            .map(|returned| Stopped {
+                at: returned.at,
+                fact: Some(returned.fact),
+                how: How::Lifted(Lifted::WorkReturned),
+            });
+        spans.push((start, told.into_iter().chain(returned).min_by_key(|stop| stop.at)));
+    }
+    spans
+}

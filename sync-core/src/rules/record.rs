@@ -1,0 +1,315 @@
+//! A case document's facts, folded into what the rules and the screens need.
+//!
+//! The fold does not depend on the order in which facts are read: they are sorted by the hub's own
+//! time and then by id. Facts of phones, and facts about orders that the document does not hold,
+//! change nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fact::body::{
+    AboutOrder, FedBack, Judged, OrderReceived, Ordered, Overdue, Registered, ReviewSettled,
+    Ruling, Text,
+};
+use crate::fact::{Author, Body, Fact};
+use crate::id::FactId;
+use crate::rules::arrival::Conclusion;
+use crate::rules::policy::Policy;
+use crate::time::Millis;
+
+/// Something the hub stated, with when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stated<T> {
+    /// The fact.
+    pub fact: FactId,
+    /// The hub's clock when it stated this.
+    pub at: Millis,
+    /// What was stated.
+    pub body: T,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CaseRecord {
+    /// How it came on record; `None` for a document without its first fact.
+    pub registration: Option<Stated<Registered>>,
+    /// Every time that coordination was opened.
+    pub coordinations: Vec<Stated<Text>>,
+    /// Its orders, oldest first.
+    pub orders: Vec<Order>,
+    /// Every time that the complainant was told.
+    pub told: Vec<Stated<Text>>,
+    /// Closures and reopenings, oldest first.
+    pub closures: Vec<Stated<Closure>>,
+}
+
+/// A change between open and closed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Closure {
+    /// Closed, with the words.
+    Closed(Text),
+    /// Open again, with the words.
+    Reopened(Text),
+}
+
+/// A dispatch order and all that was stated about it, each list oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// The order itself.
+    pub issued: Stated<Ordered>,
+    /// Every receipt.
+    pub receipts: Vec<Stated<OrderReceived>>,
+    /// The first withdrawal.
+    pub withdrawn: Option<Stated<AboutOrder>>,
+    /// Arrival claims that were judged.
+    pub claims: Vec<Claim>,
+    /// Steps of the escalation ladder that were taken.
+    pub overdue: Vec<Stated<Overdue>>,
+    /// Results and progress that reached the command centre.
+    pub feedback: Vec<Stated<FedBack>>,
+    /// Work sent back.
+    pub returns: Vec<Stated<AboutOrder>>,
+    /// Work pressed for.
+    pub urges: Vec<Stated<AboutOrder>>,
+}
+
+/// One arrival claim with its verdicts: the machine's, newest last, and a supervisor's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// The arrival fact in the inspection.
+    pub arrival: FactId,
+    /// Verdicts of the rule; a later one knew more.
+    pub judged: Vec<Stated<Judged>>,
+    /// What supervisors settled. The newest counts, all stay.
+    pub settled: Vec<Stated<ReviewSettled>>,
+}
+
+impl CaseRecord {
+    /// Folds the facts of one case document.
+    pub fn from_facts(facts: impl IntoIterator<Item = (FactId, Fact)>) -> Self {
+        let sorted: BTreeMap<(u8, Millis, FactId), Body> = facts
+            .into_iter()
+            .filter_map(|(id, fact)| match fact.author {
+                Author::Hub(at) => Some(((pass(&fact.body), at, id), fact.body)),
+                Author::Device(_) => None,
+            })
+            .collect();
+        let mut record = Self::default();
+        for ((_, at, fact), body) in sorted {
+            record.take(fact, at, body);
+        }
+        record
+    }
+
+    /// The order of this id.
+    #[must_use]
+    pub fn order(&self, id: FactId) -> Option<&Order> {
+        self.orders.iter().find(|order| order.issued.fact == id)
+    }
+
+    /// The claim to which the verdict `judged` belongs, with its order.
+    #[must_use]
+    pub fn verdict(&self, judged: FactId) -> Option<(&Order, &Claim)> {
+        self.orders.iter().find_map(|order| {
+            let claim = order
+                .claims
+                .iter()
+                .find(|claim| claim.judged.iter().any(|verdict| verdict.fact == judged))?;
+            Some((order, claim))
+        })
+    }
+
+    /// Whether the case is closed now.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closures.last().is_some_and(|last| matches!(last.body, Closure::Closed(_)))
+    }
+
+    /// When `order` ended without regard to its work: withdrawn, or the case closed after it.
+    #[must_use]
+    pub fn ended(&self, order: &Order) -> Option<Millis> {
+        let closed = self.closures.iter().find(|closure| {
+            closure.at >= order.issued.at && matches!(closure.body, Closure::Closed(_))
+        });
+        let withdrawn = order.withdrawn.as_ref().map(|withdrawn| withdrawn.at);
+        withdrawn.into_iter().chain(closed.map(|closed| closed.at)).min()
+    }
+
+    /// The newest order that was neither withdrawn nor ended by a closure.
+    #[must_use]
+    pub fn live_order(&self) -> Option<&Order> {
+        self.orders.iter().rev().find(|order| self.ended(order).is_none())
+    }
+
+    /// Urges and returns on the whole case: enough of them open an accountability referral.
+    #[must_use]
+    pub fn urges_and_returns(&self) -> usize {
+        self.orders.iter().map(|order| order.urges.len() + order.returns.len()).sum()
+    }
+
+    fn take(&mut self, fact: FactId, at: Millis, body: Body) {
+        match body {
+            Body::Registered(body) => {
+                self.registration.get_or_insert(Stated { fact, at, body });
+            }
+            Body::CoordinationOpened(body) => self.coordinations.push(Stated { fact, at, body }),
+            Body::Ordered(body) => self.orders.push(Order::new(Stated { fact, at, body })),
+            Body::ComplainantTold(body) => self.told.push(Stated { fact, at, body }),
+            Body::Closed(text) => {
+                self.closures.push(Stated { fact, at, body: Closure::Closed(text) });
+            }
+            Body::Reopened(text) => {
+                self.closures.push(Stated { fact, at, body: Closure::Reopened(text) });
+            }
+            Body::OrderReceived(body) => self.about(body.order, |order| {
+                order.receipts.push(Stated { fact, at, body });
+            }),
+            Body::OrderWithdrawn(body) => self.about(body.order, |order| {
+                order.withdrawn.get_or_insert(Stated { fact, at, body });
+            }),
+            Body::Judged(body) => self.about(body.order, |order| {
+                order.take_verdict(Stated { fact, at, body });
+            }),
+            Body::Overdue(body) => self.about(body.order, |order| {
+                order.overdue.push(Stated { fact, at, body });
+            }),
+            Body::FedBack(body) => self.about(body.order, |order| {
+                order.feedback.push(Stated { fact, at, body });
+            }),
+            Body::Returned(body) => self.about(body.order, |order| {
+                order.returns.push(Stated { fact, at, body });
+            }),
+            Body::Urged(body) => self.about(body.order, |order| {
+                order.urges.push(Stated { fact, at, body });
+            }),
+            Body::ReviewSettled(body) => self.take_settlement(Stated { fact, at, body }),
+            Body::Accepted(_)
+            | Body::Arrival(_)
+            | Body::Note(_)
+            | Body::Evidence(_)
+            | Body::Outcome(_)
+            | Body::Told(_)
+            | Body::Withdrawal(_)
+            | Body::Finding(_)
+            | Body::SiteCorrection(_) => {}
+        }
+    }
+
+    fn about(&mut self, id: FactId, take: impl FnOnce(&mut Order)) {
+        if let Some(order) = self.orders.iter_mut().find(|order| order.issued.fact == id) {
+            take(order);
+        }
+    }
+
+    fn take_settlement(&mut self, settled: Stated<ReviewSettled>) {
+        let claim = self
+            .orders
+            .iter_mut()
+            .flat_map(|order| &mut order.claims)
+            .find(|claim| claim.judged.iter().any(|one| one.fact == settled.body.judged));
+        if let Some(claim) = claim {
+            claim.settled.push(settled);
+        }
+    }
+}
+
+impl Order {
+    fn new(issued: Stated<Ordered>) -> Self {
+        Self {
+            issued,
+            receipts: Vec::new(),
+            withdrawn: None,
+            claims: Vec::new(),
+            overdue: Vec::new(),
+            feedback: Vec::new(),
+            returns: Vec::new(),
+            urges: Vec::new(),
+        }
+    }
+
+    fn take_verdict(&mut self, judged: Stated<Judged>) {
+        let arrival = judged.body.arrival;
+        match self.claims.iter_mut().find(|claim| claim.arrival == arrival) {
+            Some(claim) => claim.judged.push(judged),
+            None => {
+                self.claims.push(Claim { arrival, judged: vec![judged], settled: Vec::new() });
+            }
+        }
+    }
+
+    /// When the unit received the order, as known at `now`: the earliest confirmation, and at the
+    /// latest when `policy` deems it received. Never before it was issued.
+    #[must_use]
+    pub fn received_at(&self, policy: &Policy, now: Millis) -> Option<Millis> {
+        let deemed = self.issued.at.plus(policy.deemed_receipt_ms);
+        let confirmed = self.receipts.iter().map(|receipt| receipt.body.at.max(self.issued.at));
+        confirmed.chain((deemed <= now).then_some(deemed)).min()
+    }
+
+    /// The claim that decides this order: on time before late before under review; among equals
+    /// the earliest. Claims found not on scene decide nothing.
+    #[must_use]
+    pub fn deciding_claim(&self) -> Option<(&Claim, Conclusion)> {
+        let rank = |conclusion| match conclusion {
+            Conclusion::OnTime => Some(0),
+            Conclusion::Late => Some(1),
+            Conclusion::NeedsReview => Some(2),
+            Conclusion::NotOnScene => None,
+        };
+        self.claims
+            .iter()
+            .filter_map(|claim| {
+                let conclusion = claim.conclusion()?;
+                Some(((rank(conclusion)?, claim.arrived_at()), claim, conclusion))
+            })
+            .min_by_key(|(key, _, _)| *key)
+            .map(|(_, claim, conclusion)| (claim, conclusion))
+    }
+
+    /// Results and progress by the time that the team recorded them, which an offline phone may
+    /// deliver in another order.
+    #[must_use]
+    pub fn feedback_as_recorded(&self) -> Vec<&Stated<FedBack>> {
+        let mut feedback: Vec<_> = self.feedback.iter().collect();
+        feedback.sort_by_key(|one| (one.body.at, one.fact));
+        feedback
+    }
+
+    /// Outcome facts that were fed back, each once.
+    #[must_use]
+    pub fn outcomes_fed_back(&self) -> BTreeSet<FactId> {
+        self.feedback.iter().filter_map(|one| one.body.outcome).collect()
+    }
+}
+
+impl Claim {
+    /// What counts: the newest settlement, else the newest verdict.
+    #[must_use]
+    pub fn conclusion(&self) -> Option<Conclusion> {
+        let settled = self.settled.last().map(|settled| match settled.body.ruling {
+            Ruling::OnTime => Conclusion::OnTime,
+            Ruling::Late => Conclusion::Late,
+            Ruling::NotOnScene => Conclusion::NotOnScene,
+        });
+        settled.or_else(|| self.judged.last().map(|judged| judged.body.verdict.conclusion))
+    }
+
+    /// When the team was on scene by the newest verdict: the latest moment that its evidence
+    /// allows, and at the latest when the claim reached the hub.
+    #[must_use]
+    pub fn arrived_at(&self) -> Option<Millis> {
+        let judged = &self.judged.last()?.body;
+        let latest = judged.verdict.time.bounds.latest;
+        Some(latest.map_or(judged.seen_at, |latest| latest.min(judged.seen_at)))
+    }
+}
+
+/// Facts of one millisecond may name each other: orders are read first, settlements last.
+fn pass(body: &Body) -> u8 {
+    if matches!(body, Body::Ordered(_)) {
+        0
+    } else if matches!(body, Body::ReviewSettled(_)) {
+        2
+    } else {
+        1
+    }
+}
