@@ -1,5 +1,28 @@
-//! The Onscene server, its command-line phone and its demonstration.
+//! The hub (the server side of Onscene), its command-line phone and its demonstration.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`app`] | the whole program in one value |
+//! | [`config`], [`clock`], [`random`], [`keys`] | what it is given: choices, time, chance, keys |
+//! | [`store`] | transactions on SQLite and PostgreSQL from one SQL text |
+//! | [`auth`] | who calls, and what they may see |
+//! | [`http`] | the API |
+//! | [`jobs`] | work to be done later |
+//! | [`poke`] | "something new", between requests |
+//! | [`phone`], [`demo`] | the command-line phone, the demonstration |
+//! | [`cli`], [`telemetry`] | the command line, log lines |
 
+pub mod app;
 pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod demo;
+pub mod http;
+pub mod jobs;
+pub mod keys;
 pub mod phone;
+pub mod poke;
+pub mod random;
+pub mod store;
+pub mod telemetry;

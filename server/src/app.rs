@@ -1,0 +1,123 @@
+//! The whole program in one value, built in one place; tests build the same one with fakes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use onscene_sync_core::time::Millis;
+use thiserror::Error;
+
+use crate::clock::{Clock, ManualClock, SystemClock};
+use crate::config::Config;
+use crate::jobs::Jobs;
+use crate::keys::{KeyError, Keys};
+use crate::poke::Pokes;
+use crate::random::{Random, SeededRandom, SystemRandom};
+use crate::store::{Store, StoreError};
+
+/// Why the program cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error("the data folder {path}: {source}")]
+    DataDir {
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The signing keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+/// Every part of the hub. Cheap to clone; handlers receive it as their state.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// What the operator chose.
+    pub config: Arc<Config>,
+    /// The database.
+    pub store: Store,
+    /// The only source of time.
+    pub clock: Arc<dyn Clock>,
+    /// The only source of chance.
+    pub random: Arc<dyn Random>,
+    /// The hub's signing keys.
+    pub keys: Arc<Keys>,
+    /// The doorbell to live connections.
+    pub pokes: Pokes,
+    /// Work to be done later.
+    pub jobs: Jobs,
+}
+
+impl App {
+    /// Opens everything that `config` names, migrates the database and makes absent keys.
+    ///
+    /// # Errors
+    /// When a part cannot be opened; the text names it and how to mend it.
+    pub async fn open(config: Config) -> Result<Self, StartError> {
+        let random = Arc::new(SystemRandom);
+        let dir = &config.data.dir;
+        std::fs::create_dir_all(dir)
+            .map_err(|source| StartError::DataDir { path: dir.display().to_string(), source })?;
+        let keys = match &config.keys.dir {
+            Some(given) => Keys::open(given, false, &*random)?,
+            None => Keys::open(&dir.join("keys"), true, &*random)?,
+        };
+        let store = Store::open(&config.database_url(), config.database.connections).await?;
+        store.migrate().await?;
+        Ok(Self {
+            config: Arc::new(config),
+            store,
+            clock: Arc::new(SystemClock),
+            random,
+            keys: Arc::new(keys),
+            pokes: Pokes::default(),
+            jobs: Jobs::default(),
+        })
+    }
+
+    /// A hub in `dir` on SQLite, with the returned clock (which starts at 2026-11-23T00:00:00Z)
+    /// and seeded chance.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn for_tests(dir: &Path) -> Result<(Self, ManualClock), StartError> {
+        let store = Store::open(&Store::sqlite_url(&dir.join("onscene.db")), 8).await?;
+        Self::for_tests_on(dir, store).await
+    }
+
+    /// As [`App::for_tests`], on a database of either engine.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn for_tests_on(dir: &Path, store: Store) -> Result<(Self, ManualClock), StartError> {
+        store.migrate().await?;
+        let clock = ManualClock::at(Millis(1_795_392_000_000));
+        let random = Arc::new(SeededRandom::new(42));
+        let app = Self {
+            config: Arc::new(Config::for_tests(dir)),
+            store,
+            clock: Arc::new(clock.clone()),
+            keys: Arc::new(Keys::ephemeral(&*random)),
+            random,
+            pokes: Pokes::default(),
+            jobs: Jobs::default(),
+        };
+        Ok((app, clock))
+    }
+
+    /// This moment on the hub's clock.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Sixteen bytes for a new id: `CaseId::from_bytes(app.new_id())`.
+    #[must_use]
+    pub fn new_id(&self) -> [u8; 16] {
+        crate::random::uuid_v7(&*self.random, self.now())
+    }
+}

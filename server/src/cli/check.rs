@@ -1,0 +1,79 @@
+//! `onscene check`: what an operator runs before and after a change.
+
+use std::io::Write;
+
+use super::CliError;
+use crate::config::Config;
+use crate::jobs;
+use crate::keys::Keys;
+use crate::random::SystemRandom;
+use crate::store::{Store, StoreError};
+
+/// Checks everything that `config` names and writes a line for each check. Changes nothing.
+pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Result<(), CliError> {
+    let mut failed = false;
+    let mut report = |name: &str, result: Result<String, String>| {
+        failed |= result.is_err();
+        let (mark, text) = match result {
+            Ok(text) => ("ok  ", text),
+            Err(text) => ("FAIL", text),
+        };
+        writeln!(out, "{mark} {name}: {text}")
+    };
+    report("configuration", Ok("every key is known and makes sense".to_owned()))?;
+    let dir = config.keys.dir.clone().unwrap_or_else(|| config.data.dir.join("keys"));
+    let keys = Keys::open(&dir, false, &SystemRandom);
+    report(
+        "keys",
+        keys.map(|_| format!("both in {}", dir.display())).map_err(|error| error.to_string()),
+    )?;
+    match database(config).await {
+        Ok((schema, jobs)) => {
+            report("database", Ok(format!("reachable, schema {schema}")))?;
+            let text = format!("{} wait, {} were given up", jobs.pending, jobs.failed);
+            report("jobs", if jobs.failed == 0 { Ok(text) } else { Err(text) })?;
+        }
+        Err(error) => report("database", Err(error.to_string()))?,
+    }
+    if failed { Err(CliError::CheckFailed) } else { Ok(()) }
+}
+
+async fn database(config: &Config) -> Result<(i64, jobs::Standing), StoreError> {
+    let url = config.database_url().replace("mode=rwc", "mode=rw");
+    let store = Store::open(&url, 2).await?;
+    let schema = store.require_current().await?;
+    let jobs = store.with_read("check.jobs", (), |tx, ()| Box::pin(jobs::standing(tx))).await?;
+    store.close().await;
+    Ok((schema.found, jobs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::App;
+
+    async fn lines(config: &Config) -> (bool, String) {
+        let mut out = Vec::new();
+        let passed = check(config, &mut out).await.is_ok();
+        (passed, String::from_utf8(out).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_empty_folder_fails_by_name_and_stays_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let (passed, out) = lines(&Config::for_tests(dir.path())).await;
+        assert!(!passed);
+        assert!(out.contains("FAIL keys: ") && out.contains("FAIL database: "), "{out}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_has_started_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::for_tests(dir.path());
+        App::open(config.clone()).await.unwrap().store.close().await;
+        let (passed, out) = lines(&config).await;
+        assert!(passed, "{out}");
+        assert!(out.contains("ok   database: reachable, schema 1"), "{out}");
+    }
+}

@@ -1,0 +1,189 @@
+//! What an operator may choose: a TOML file, overridden by `ONSCENE_<SECTION>__<KEY>` variables.
+//!
+//! Every key is documented once, on its field; the printed example is made from those words.
+
+mod example;
+mod load;
+mod section;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::Store;
+pub use load::ConfigError;
+use section::{Section, section};
+
+section! {
+    /// The API that phones and the command centre call.
+    Http {
+        /// Address and port to listen on. TLS ends in a proxy in front of it.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8460)),
+        /// The address that phones reach the hub by. Tokens are valid for it alone.
+        public_url: String = "http://127.0.0.1:8460".to_owned(),
+        /// Open connections at most; further ones wait.
+        connections: usize = 10_000,
+        /// Requests worked on at once at most; further ones are answered 503.
+        in_flight: usize = 512,
+        /// Seconds in which a client must have sent a request's head.
+        header_timeout_s: u64 = 10,
+        /// Seconds in which an ordinary request must be answered.
+        request_timeout_s: u64 = 30,
+        /// Bytes of an ordinary request's body at most.
+        body_bytes: usize = 1024 * 1024,
+        /// Seconds that running requests get to finish when the program is told to stop.
+        stop_timeout_s: u64 = 20,
+    }
+}
+
+section! {
+    /// Where files live.
+    Data {
+        /// Folder of the SQLite database, evidence, keys and the first administrator's key.
+        dir: PathBuf = PathBuf::from("data"),
+    }
+}
+
+section! {
+    /// The database.
+    Database {
+        /// `postgres://user:password@host/name` or `sqlite:///path/to/file?mode=rwc`; empty means
+        /// the SQLite file onscene.db in the data folder.
+        url: Secret = Secret(String::new()),
+        /// Connections kept open at most.
+        connections: u32 = 16,
+    }
+}
+
+section! {
+    /// The hub's signing keys, files facts.seed and token.seed of 64 hexadecimal digits each.
+    KeyFiles {
+        /// Folder of the keys. Unset, they are made at the first start in the data folder; set, they
+        /// must be there. Several processes over one database must share them.
+        dir: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// The bureau's calendar.
+    Bureau {
+        /// Minutes by which the bureau's clocks are ahead of UTC (China: 480).
+        utc_offset_min: i32 = 480,
+    }
+}
+
+section! {
+    /// Log lines, on standard error. They hold no personal data.
+    Log {
+        /// Least severity: error, warn, info, debug or trace; `tracing` filter syntax.
+        filter: String = "info".to_owned(),
+        /// `text` or `json`.
+        format: LogFormat = LogFormat::Text,
+    }
+}
+
+section! {
+    /// Numbers for Prometheus.
+    Metrics {
+        /// Address and port that serve `/metrics`; unset means none. Keep it off the internet.
+        listen: Option<SocketAddr> = None,
+    }
+}
+
+/// Everything an operator may choose.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// See [`Http`].
+    pub http: Http,
+    /// See [`Data`].
+    pub data: Data,
+    /// See [`Database`].
+    pub database: Database,
+    /// See [`KeyFiles`].
+    pub keys: KeyFiles,
+    /// See [`Bureau`].
+    pub bureau: Bureau,
+    /// See [`Log`].
+    pub log: Log,
+    /// See [`Metrics`].
+    pub metrics: Metrics,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// A value that never shows in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "unset" } else { "(secret)" })
+    }
+}
+
+impl Config {
+    /// Defaults, with everything in `dir` and a free port.
+    #[must_use]
+    pub fn for_tests(dir: &Path) -> Self {
+        let mut config = Self::default();
+        config.data.dir = dir.to_owned();
+        config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config
+    }
+
+    /// The database's URL, the default one included.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        if self.database.url.0.is_empty() {
+            Store::sqlite_url(&self.data.dir.join("onscene.db"))
+        } else {
+            self.database.url.0.clone()
+        }
+    }
+
+    /// Values that have the right type and still make no sense, each with its mend.
+    fn validate(&self) -> Result<(), ConfigError> {
+        let url = &self.database.url.0;
+        let checks = [
+            (
+                "http.public_url",
+                self.http.public_url.starts_with("https://")
+                    || self.http.public_url.starts_with("http://"),
+                "must start with https:// (http:// only for trials)",
+            ),
+            ("http.public_url", !self.http.public_url.ends_with('/'), "must not end with a slash"),
+            ("http.connections", self.http.connections > 0, "must be at least 1"),
+            ("http.in_flight", self.http.in_flight > 0, "must be at least 1"),
+            ("http.header_timeout_s", self.http.header_timeout_s > 0, "must be at least 1"),
+            ("http.request_timeout_s", self.http.request_timeout_s > 0, "must be at least 1"),
+            (
+                "database.url",
+                ["", "sqlite:", "postgres://", "postgresql://"]
+                    .iter()
+                    .any(|start| url.starts_with(start) && (start.is_empty() == url.is_empty())),
+                "must start with postgres:// or sqlite:, or be empty",
+            ),
+            ("database.connections", self.database.connections > 1, "must be at least 2"),
+            (
+                "bureau.utc_offset_min",
+                (-720..=840).contains(&self.bureau.utc_offset_min),
+                "must be between -720 and 840",
+            ),
+        ];
+        match checks.iter().find(|(_, holds, _)| !holds) {
+            Some((key, _, mend)) => Err(ConfigError::Value { key, mend }),
+            None => Ok(()),
+        }
+    }
+}

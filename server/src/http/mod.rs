@@ -1,0 +1,65 @@
+//! The API: routes, what every request passes, and the loop that accepts connections.
+//!
+//! A resource is a module with `pub fn routes() -> Router<App>`; it is merged in [`router`]. Errors
+//! are [`Problem`]s (RFC 9457); bodies come in through [`extract`], so that a refused one is a
+//! problem too.
+
+pub mod extract;
+mod health;
+mod limits;
+mod observe;
+mod problem;
+mod serve;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+
+use crate::app::App;
+
+pub use limits::{body_limit, deadline};
+pub use observe::metrics_router;
+pub use problem::Problem;
+pub use serve::{Stop, Stopper, serve};
+
+/// All routes with what every request passes: request id and log line, panics caught, requests at
+/// once bounded, an ordinary body's size and an ordinary answer's time bounded. Routes that need
+/// another bound set it with [`body_limit`] or stand in `unhurried`.
+#[must_use]
+pub fn router(app: &App) -> Router {
+    let http = &app.config.http;
+    let hurried = deadline(api(), http.request_timeout_s);
+    let bounded = limits::in_flight(hurried.merge(unhurried()), http.in_flight);
+    bounded
+        .merge(health::routes())
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::extract::DefaultBodyLimit::max(http.body_bytes))
+        .layer(observe::catch_panic())
+        .layer(from_fn_with_state(observe::RequestIds::new(&*app.random), observe::observe))
+        .with_state(app.clone())
+}
+
+/// Routes that answer within `http.request_timeout_s`.
+fn api() -> Router<App> {
+    Router::new()
+}
+
+/// Routes that keep their own time: long uploads, live connections.
+fn unhurried() -> Router<App> {
+    Router::new()
+}
+
+async fn no_such_route() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing at this address")
+        .detail("check the path against the API's description")
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        "This address does not take this method",
+    )
+    .detail("the `allow` header names the methods it takes")
+}

@@ -1,0 +1,121 @@
+//! Runs what is due: once for tests and simulations, for ever in a server.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::{Effect, Job, JobError, table};
+use crate::app::App;
+use crate::http::Stop;
+use crate::random;
+use crate::store::StoreError;
+
+/// Jobs claimed at once.
+const BATCH: i64 = 16;
+/// Batches in one pass, so that a job that keeps enqueuing itself cannot hold the runner.
+const BATCHES: usize = 1_000;
+/// Tries of one job before a person must look.
+const TRIES: i64 = 12;
+/// Wait after the first failed try; doubled each time.
+const FIRST_WAIT_MS: i64 = 1_000;
+/// The longest wait between tries.
+const LONGEST_WAIT_MS: i64 = 3_600_000;
+/// How often the table is looked at when nobody rings. Deadlines are kept to this.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Runs every job that is due by the hub's clock, those that they enqueue included, and returns
+/// how many were claimed.
+///
+/// # Errors
+/// When the database refuses to hand out jobs. A job's own failure is recorded with the job.
+pub async fn run_due(app: &App) -> Result<usize, StoreError> {
+    let kinds: Vec<_> = app.jobs.handlers.keys().copied().collect();
+    if kinds.is_empty() {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for _ in 0..BATCHES {
+        let jobs = app
+            .store
+            .with_tx("job.claim", (kinds.clone(), app.now()), |tx, (kinds, now)| {
+                Box::pin(table::claim(tx, kinds, *now, BATCH))
+            })
+            .await?;
+        if jobs.is_empty() {
+            break;
+        }
+        count += jobs.len();
+        for job in jobs {
+            if let Some(effect) = app.jobs.handlers.get(job.kind.as_str()) {
+                run_one(app, job, *effect).await?;
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Runs jobs as they fall due until `stop`. Errors are logged and tried again.
+pub async fn keep_running(app: App, mut stop: Stop) {
+    loop {
+        if let Err(error) = run_due(&app).await {
+            tracing::error!(%error, "jobs cannot be claimed");
+        }
+        tokio::select! {
+            () = stop.requested() => return,
+            () = app.jobs.bell.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+async fn run_one(app: &App, job: Job, effect: Effect) -> Result<(), StoreError> {
+    let run = app.store.with_tx("job.run", (app.clone(), job.clone()), move |tx, (app, job)| {
+        Box::pin(async move {
+            if !table::complete(tx, job, app.now()).await? {
+                return Ok(Vec::new());
+            }
+            effect(tx, app, job).await
+        })
+    });
+    let result = AssertUnwindSafe(run)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(JobError::Failed("the handler panicked".to_owned())));
+    let outcome = if result.is_ok() { "done" } else { "failed" };
+    metrics::counter!("onscene_jobs_total", "kind" => job.kind.clone(), "outcome" => outcome)
+        .increment(1);
+    match result {
+        Ok(pokes) => {
+            pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
+            Ok(())
+        }
+        Err(error) => put_back(app, job, error.to_string()).await,
+    }
+}
+
+async fn put_back(app: &App, job: Job, error: String) -> Result<(), StoreError> {
+    let now = app.now();
+    let again = (job.attempt < TRIES).then(|| now.plus(wait_ms(app, job.attempt)));
+    tracing::warn!(
+        kind = job.kind,
+        attempt = job.attempt,
+        given_up = again.is_none(),
+        error,
+        "job"
+    );
+    app.store
+        .with_tx("job.put_back", (job, error, now, again), |tx, (job, error, now, again)| {
+            Box::pin(table::put_back(tx, job, error, *now, *again))
+        })
+        .await
+}
+
+/// Doubling up to an hour, plus up to a quarter, so that what failed together does not return
+/// together.
+fn wait_ms(app: &App, attempt: i64) -> i64 {
+    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(20);
+    let wait = (FIRST_WAIT_MS << doublings).min(LONGEST_WAIT_MS);
+    let spread = i64::from(u16::from_be_bytes(random::bytes(&*app.random)));
+    wait + wait / 4 * spread / i64::from(u16::MAX)
+}

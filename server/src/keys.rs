@@ -1,0 +1,148 @@
+//! The hub's own signing keys: one for facts and anchors, one for access tokens.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use onscene_sync_core::crypto::SoftwareEd25519;
+use thiserror::Error;
+
+use crate::random::{self, Random};
+
+/// A key file that cannot be used.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// Reading or writing failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not a seed.
+    #[error("{0}: expected 64 lower-case hexadecimal digits (a 32-byte Ed25519 seed)")]
+    Malformed(PathBuf),
+    /// Others can read it.
+    #[error("{0}: other users can read this private key: `chmod 600` it")]
+    Exposed(PathBuf),
+    /// Where keys are given by configuration, none is made.
+    #[error("{0}: no such key. `keys.dir` is set, so keys are never made here: put them there")]
+    Missing(PathBuf),
+}
+
+/// The hub's signing keys.
+#[derive(Debug)]
+pub struct Keys {
+    /// Signs hub facts and anchors.
+    pub facts: SoftwareEd25519,
+    /// Seed of the key that signs access tokens.
+    pub token_seed: [u8; 32],
+}
+
+impl Keys {
+    /// Reads `facts.seed` and `token.seed` from `dir`; with `make`, absent ones are made first.
+    ///
+    /// # Errors
+    /// When a file is absent (without `make`), unreadable, malformed or readable by others.
+    pub fn open(dir: &Path, make: bool, random: &dyn Random) -> Result<Self, KeyError> {
+        if make {
+            fs::create_dir_all(dir).map_err(at(dir))?;
+        }
+        let seed = |name| read_or_make(&dir.join(name), make, random);
+        let facts = SoftwareEd25519::from_seed(&seed("facts.seed")?);
+        Ok(Self { facts, token_seed: seed("token.seed")? })
+    }
+
+    /// Keys from chance alone, for tests.
+    #[must_use]
+    pub fn ephemeral(random: &dyn Random) -> Self {
+        let facts = SoftwareEd25519::from_seed(&random::bytes(random));
+        Self { facts, token_seed: random::bytes(random) }
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> KeyError {
+    let path = path.to_owned();
+    |source| KeyError::Io { path, source }
+}
+
+fn read_or_make(path: &Path, make: bool, random: &dyn Random) -> Result<[u8; 32], KeyError> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let mode = fs::metadata(path).map_err(at(path))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(KeyError::Exposed(path.to_owned()));
+            }
+            parse_seed(text.trim_end()).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+            let seed = random::bytes(random);
+            write_private(path, &to_text(&seed)).map_err(at(path))?;
+            Ok(seed)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(KeyError::Missing(path.to_owned()))
+        }
+        Err(error) => Err(at(path)(error)),
+    }
+}
+
+/// Writes a new file that only its owner can read, and makes sure that it is on the disk.
+///
+/// # Errors
+/// When it exists already or cannot be written.
+pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => fs::File::open(dir)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn to_text(seed: &[u8; 32]) -> String {
+    onscene_sync_core::id::Hash::from_bytes(*seed).to_string()
+}
+
+fn parse_seed(text: &str) -> Option<[u8; 32]> {
+    text.parse::<onscene_sync_core::id::Hash>().ok().map(|hash| *hash.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SeededRandom;
+
+    #[test]
+    fn keys_are_made_once_privately_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("keys");
+        let first = Keys::open(&dir, true, &SeededRandom::new(1)).unwrap();
+        let again = Keys::open(&dir, false, &SeededRandom::new(2)).unwrap();
+        assert_eq!(first.facts.public_key(), again.facts.public_key());
+        assert_eq!(first.token_seed, again.token_seed);
+        let mode = fs::metadata(dir.join("token.seed")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_ne!(
+            SoftwareEd25519::from_seed(&first.token_seed).public_key(),
+            first.facts.public_key(),
+            "one key for each purpose"
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_absent_malformed_or_exposed_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused =
+            || Keys::open(dir.path(), false, &SeededRandom::new(1)).unwrap_err().to_string();
+        assert!(refused().contains("facts.seed: no such key"));
+        let file = dir.path().join("facts.seed");
+        write_private(&file, "not a seed").unwrap();
+        assert!(refused().contains("64 lower-case hexadecimal"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(refused().contains("chmod 600"));
+    }
+}
