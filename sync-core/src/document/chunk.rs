@@ -134,10 +134,12 @@ pub(crate) struct Column<'a> {
 pub(crate) struct Extent {
     /// Rows.
     pub(crate) rows: u64,
-    /// Sum of the values of a group column: the rows of its members.
+    /// Sum of the numbers of a group column: the rows of its members.
     pub(crate) members: u64,
     /// Bytes of the longest text.
     pub(crate) longest: u64,
+    /// The largest number, in a column of unsigned ones.
+    pub(crate) largest: u64,
 }
 
 /// The descriptions of columns, read but not yet joined with their data.
@@ -231,8 +233,9 @@ fn runs_extent(reader: &mut Reader<'_>, item: u64) -> Result<Extent, Fault> {
                     extent.longest = extent.longest.max(length);
                 }
                 _ => {
-                    let members = reader.unsigned()?.saturating_mul(repeats);
-                    extent.members = extent.members.saturating_add(members);
+                    let number = reader.unsigned()?;
+                    extent.largest = extent.largest.max(number);
+                    extent.members = extent.members.saturating_add(number.saturating_mul(repeats));
                 }
             }
         }
@@ -270,7 +273,7 @@ mod tests {
         let group = column(0x70, &repeat).extent();
         assert_eq!(group.map(|extent| extent.members), Ok(7_000_000));
         let texts = [0x7e, 1, b'a', 3, b'b', b'c', b'd'];
-        let expected = Extent { rows: 2, members: 0, longest: 3 };
+        let expected = Extent { rows: 2, longest: 3, ..Extent::default() };
         assert_eq!(column(0x15, &texts).extent(), Ok(expected));
     }
 

@@ -72,7 +72,7 @@ impl Document {
         let mut next = self.inner().clone();
         next.set_actor(actor.into());
         let mut change = next.transaction();
-        put(&mut change, entry).expect("the containers are maps, made by the first change");
+        put(&mut change, entry).map_err(DocumentError::malformed)?;
         let (hash, _) = change.commit_with(CommitOptions::default().with_time(0));
         let bytes = raw_change(&next, hash.ok_or(DocumentError::Unchanged)?);
         let scan = prescan::scan(&bytes).map_err(DocumentError::malformed)?;

@@ -38,6 +38,8 @@ const KNOWN: [u64; 10] = [
     column::PRED_COUNTER,
 ];
 
+/// The highest action allowed; 0 makes a map, 1 sets, 2 makes a list, 3 deletes.
+const DELETE: u64 = 3;
 const ACTOR_BYTES: usize = 16;
 
 /// What a change claims about itself.
@@ -83,9 +85,9 @@ pub(crate) fn scan(change: &[u8]) -> Result<Scan<'_>, Fault> {
     if reader.signed()? != 0 || !reader.prefixed()?.is_empty() {
         return Err("it carries a time or a message of its own");
     }
-    read_other_actors(&mut reader)?;
+    let others = read_other_actors(&mut reader)?;
     let layout = Layout::read(&mut reader, &KNOWN)?;
-    let ops = count_operations(layout, &mut reader)?;
+    let ops = count_operations(layout, &mut reader, others)?;
     if !reader.is_empty() {
         return Err("it carries extra bytes");
     }
@@ -105,7 +107,7 @@ fn read_deps<'a>(reader: &mut Reader<'a>) -> Result<&'a [[u8; 32]], Fault> {
     }
 }
 
-fn read_other_actors(reader: &mut Reader<'_>) -> Result<(), Fault> {
+fn read_other_actors(reader: &mut Reader<'_>) -> Result<u64, Fault> {
     let count = reader.unsigned()?;
     if count > CHANGE_ACTORS as u64 {
         return Err("it names too many actors");
@@ -118,14 +120,18 @@ fn read_other_actors(reader: &mut Reader<'_>) -> Result<(), Fault> {
         }
         last = Some(actor);
     }
-    Ok(())
+    Ok(count)
 }
 
-fn count_operations<'a>(layout: Layout<'a>, reader: &mut Reader<'a>) -> Result<usize, Fault> {
+fn count_operations<'a>(
+    layout: Layout<'a>,
+    reader: &mut Reader<'a>,
+    others: u64,
+) -> Result<usize, Fault> {
     let mut ops = 0;
     layout.visit(reader, |column| {
         let extent = column.extent()?;
-        check_extent(&column, extent)?;
+        check_extent(&column, extent, others)?;
         ops = ops.max(extent.rows);
         Ok(())
     })?;
@@ -138,17 +144,26 @@ fn count_operations<'a>(layout: Layout<'a>, reader: &mut Reader<'a>) -> Result<u
 
 const TOO_MANY: Fault = "it has more operations than a change may have";
 
-fn check_extent(column: &Column<'_>, extent: Extent) -> Result<(), Fault> {
-    let preds = [column::PRED_ACTOR, column::PRED_COUNTER].contains(&column.spec);
-    let rows = if preds { CHANGE_PREDS } else { CHANGE_OPS };
+fn check_extent(column: &Column<'_>, extent: Extent, others: u64) -> Result<(), Fault> {
+    let rows = match column.spec {
+        column::PRED_ACTOR | column::PRED_COUNTER => CHANGE_PREDS,
+        _ => CHANGE_OPS,
+    };
     if extent.rows > rows as u64 {
         return Err(TOO_MANY);
     }
-    if column.spec == column::PREDS && extent.members > CHANGE_PREDS as u64 {
-        return Err("its operations replace too many others");
+    match column.spec {
+        column::PREDS if extent.members > CHANGE_PREDS as u64 => {
+            Err("its operations replace too many others")
+        }
+        column::KEY if extent.longest > CHANGE_KEY_BYTES as u64 => Err("a key is too long"),
+        // Automerge's decoder panics on both.
+        column::ACTION if extent.largest > DELETE => {
+            Err("it does something else than to set or delete")
+        }
+        column::OBJECT_ACTOR | column::PRED_ACTOR if extent.largest > others => {
+            Err("it refers to an actor that it does not name")
+        }
+        _ => Ok(()),
     }
-    if extent.longest > CHANGE_KEY_BYTES as u64 {
-        return Err("a key is too long");
-    }
-    Ok(())
 }
