@@ -255,6 +255,15 @@ CREATE INDEX case_row_unit ON case_row (unit_id, phase);
 CREATE INDEX case_row_due ON case_row (due_at) WHERE closed_at IS NULL;
 CREATE INDEX case_row_registered ON case_row (registered_at);
 
+CREATE TABLE dispatch_order (
+    order_id BYTEA PRIMARY KEY,
+    case_id BYTEA NOT NULL,
+    inspection BYTEA NOT NULL UNIQUE,
+    unit_id BYTEA NOT NULL,
+    issued_at BIGINT NOT NULL
+);
+CREATE INDEX dispatch_order_case ON dispatch_order (case_id);
+
 CREATE TABLE idempotency (
     owner BYTEA NOT NULL,
     key TEXT NOT NULL,

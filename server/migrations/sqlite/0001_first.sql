@@ -255,6 +255,15 @@ CREATE INDEX case_row_unit ON case_row (unit_id, phase);
 CREATE INDEX case_row_due ON case_row (due_at) WHERE closed_at IS NULL;
 CREATE INDEX case_row_registered ON case_row (registered_at);
 
+CREATE TABLE dispatch_order (
+    order_id BLOB PRIMARY KEY,
+    case_id BLOB NOT NULL,
+    inspection BLOB NOT NULL UNIQUE,
+    unit_id BLOB NOT NULL,
+    issued_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX dispatch_order_case ON dispatch_order (case_id);
+
 CREATE TABLE idempotency (
     owner BLOB NOT NULL,
     key TEXT NOT NULL,

@@ -356,6 +356,9 @@ pub struct Registered {
     /// A made-up case to test duty; never in statistics.
     #[n(9)]
     pub drill: bool,
+    /// A grave matter, or criticism of officers: the bureau's leaders see it at once.
+    #[n(10)]
+    pub grave: bool,
 }
 
 /// See [`Body::Ordered`]. The moment of issue is the fact's own.

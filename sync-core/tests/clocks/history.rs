@@ -221,6 +221,7 @@ fn body(
             policy: 1,
             by,
             drill: false,
+            grave: false,
         }),
         Event::Coordinate => Body::CoordinationOpened(text()),
         Event::Order => Body::Ordered(Ordered {
