@@ -59,7 +59,7 @@ pub enum Body {
     OrderWithdrawn(#[n(0)] AboutOrder),
     /// An arrival was judged.
     #[n(37)]
-    Judged(#[n(0)] Judged),
+    Judged(#[n(0)] Box<Judged>),
     /// A supervisor settled a verdict that needed review.
     #[n(38)]
     ReviewSettled(#[n(0)] ReviewSettled),

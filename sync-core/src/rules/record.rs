@@ -167,7 +167,7 @@ impl CaseRecord {
                 order.withdrawn.get_or_insert(Stated { fact, at, body });
             }),
             Body::Judged(body) => self.about(body.order, |order| {
-                order.take_verdict(Stated { fact, at, body });
+                order.take_verdict(Stated { fact, at, body: *body });
             }),
             Body::Overdue(body) => self.about(body.order, |order| {
                 order.overdue.push(Stated { fact, at, body });

@@ -238,12 +238,12 @@ fn body(
             at: millis(effective),
             receipt: Receipt::Desk { by },
         }),
-        Event::Arrival { order, effective, conclusion } => Body::Judged(Judged {
+        Event::Arrival { order, effective, conclusion } => Body::Judged(Box::new(Judged {
             order: orders[order],
             arrival: fact_id(1_000 + position),
             seen_at: millis(effective),
             verdict: verdict(conclusion),
-        }),
+        })),
         Event::Settle { order, ruling } => Body::ReviewSettled(ReviewSettled {
             judged: newest_verdict[order].expect("only claims are settled"),
             ruling,
