@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
+use crate::hub::documents::Warm;
 use crate::jobs::Jobs;
 use crate::keys::{KeyError, Keys};
 use crate::poke::Pokes;
@@ -50,6 +51,8 @@ pub struct App {
     pub pokes: Pokes,
     /// Work to be done later.
     pub jobs: Jobs,
+    /// Documents used last.
+    pub warm: Arc<Warm>,
 }
 
 impl App {
@@ -76,6 +79,7 @@ impl App {
             keys: Arc::new(keys),
             pokes: Pokes::default(),
             jobs: Jobs::default(),
+            warm: Arc::default(),
         })
     }
 
@@ -105,6 +109,7 @@ impl App {
             random,
             pokes: Pokes::default(),
             jobs: Jobs::default(),
+            warm: Arc::default(),
         };
         Ok((app, clock))
     }

@@ -7,6 +7,7 @@
 //! | [`store`] | transactions on SQLite and PostgreSQL from one SQL text |
 //! | [`auth`] | who calls, and what they may see |
 //! | [`http`] | the API |
+//! | [`hub`] | documents, devices and feeds in the database |
 //! | [`jobs`] | work to be done later |
 //! | [`poke`] | "something new", between requests |
 //! | [`phone`], [`demo`] | the command-line phone, the demonstration |
@@ -19,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod http;
+pub mod hub;
 pub mod jobs;
 pub mod keys;
 pub mod phone;

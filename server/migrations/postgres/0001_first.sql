@@ -15,7 +15,7 @@ CREATE TABLE doc (
     version BIGINT NOT NULL,
     changes BIGINT NOT NULL,
     sum BIGINT NOT NULL,
-    max_op BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
     heads BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
@@ -24,11 +24,13 @@ CREATE TABLE doc (
 CREATE TABLE change (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     doc_id BYTEA NOT NULL,
+    ord BIGINT NOT NULL,
     hash BYTEA NOT NULL,
     actor BYTEA NOT NULL,
     seq BIGINT NOT NULL,
     body BYTEA NOT NULL,
     device BYTEA NOT NULL,
+    late BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
     UNIQUE (doc_id, hash),
     UNIQUE (doc_id, actor, seq)
@@ -36,7 +38,7 @@ CREATE TABLE change (
 
 CREATE TABLE snapshot (
     doc_id BYTEA PRIMARY KEY REFERENCES doc (doc_id),
-    version BIGINT NOT NULL,
+    changes BIGINT NOT NULL,
     heads_hash BYTEA NOT NULL,
     body BYTEA NOT NULL,
     made_at BIGINT NOT NULL
@@ -68,6 +70,7 @@ CREATE TABLE quarantine (
     received_at BIGINT NOT NULL,
     settled_at BIGINT,
     settled_by BYTEA,
+    ruling TEXT,
     settled_note TEXT,
     UNIQUE (device, doc_id, hash)
 );
@@ -95,11 +98,20 @@ CREATE TABLE bucket_log (
 CREATE TABLE doc_bucket (
     doc_id BYTEA NOT NULL,
     bucket BYTEA NOT NULL,
+    first_seq BIGINT NOT NULL,
+    left_seq BIGINT,
     entered_at BIGINT NOT NULL,
-    left_at BIGINT,
     PRIMARY KEY (doc_id, bucket)
 );
 CREATE INDEX doc_bucket_bucket ON doc_bucket (bucket);
+
+CREATE TABLE device_bucket (
+    device BYTEA NOT NULL,
+    bucket BYTEA NOT NULL,
+    from_seq BIGINT NOT NULL,
+    to_seq BIGINT NOT NULL,
+    PRIMARY KEY (device, bucket)
+);
 
 -- Organisation --------------------------------------------------------------------------------
 
@@ -175,6 +187,7 @@ CREATE TABLE device (
     key BYTEA NOT NULL UNIQUE,
     label TEXT NOT NULL,
     install BIGINT NOT NULL,
+    anchors BIGINT NOT NULL DEFAULT 0,
     enrolled_at BIGINT NOT NULL,
     confirmed_at BIGINT,
     last_seen_at BIGINT,

@@ -15,7 +15,7 @@ CREATE TABLE doc (
     version INTEGER NOT NULL,
     changes INTEGER NOT NULL,
     sum INTEGER NOT NULL,
-    max_op INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
     heads BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
@@ -24,11 +24,13 @@ CREATE TABLE doc (
 CREATE TABLE change (
     id INTEGER PRIMARY KEY,
     doc_id BLOB NOT NULL,
+    ord INTEGER NOT NULL,
     hash BLOB NOT NULL,
     actor BLOB NOT NULL,
     seq INTEGER NOT NULL,
     body BLOB NOT NULL,
     device BLOB NOT NULL,
+    late INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     UNIQUE (doc_id, hash),
     UNIQUE (doc_id, actor, seq)
@@ -36,7 +38,7 @@ CREATE TABLE change (
 
 CREATE TABLE snapshot (
     doc_id BLOB PRIMARY KEY REFERENCES doc (doc_id),
-    version INTEGER NOT NULL,
+    changes INTEGER NOT NULL,
     heads_hash BLOB NOT NULL,
     body BLOB NOT NULL,
     made_at INTEGER NOT NULL
@@ -68,6 +70,7 @@ CREATE TABLE quarantine (
     received_at INTEGER NOT NULL,
     settled_at INTEGER,
     settled_by BLOB,
+    ruling TEXT,
     settled_note TEXT,
     UNIQUE (device, doc_id, hash)
 ) STRICT;
@@ -95,11 +98,20 @@ CREATE TABLE bucket_log (
 CREATE TABLE doc_bucket (
     doc_id BLOB NOT NULL,
     bucket BLOB NOT NULL,
+    first_seq INTEGER NOT NULL,
+    left_seq INTEGER,
     entered_at INTEGER NOT NULL,
-    left_at INTEGER,
     PRIMARY KEY (doc_id, bucket)
 ) STRICT;
 CREATE INDEX doc_bucket_bucket ON doc_bucket (bucket);
+
+CREATE TABLE device_bucket (
+    device BLOB NOT NULL,
+    bucket BLOB NOT NULL,
+    from_seq INTEGER NOT NULL,
+    to_seq INTEGER NOT NULL,
+    PRIMARY KEY (device, bucket)
+) STRICT;
 
 -- Organisation --------------------------------------------------------------------------------
 
@@ -175,6 +187,7 @@ CREATE TABLE device (
     key BLOB NOT NULL UNIQUE,
     label TEXT NOT NULL,
     install INTEGER NOT NULL,
+    anchors INTEGER NOT NULL DEFAULT 0,
     enrolled_at INTEGER NOT NULL,
     confirmed_at INTEGER,
     last_seen_at INTEGER,

@@ -1,0 +1,93 @@
+//! The hub as an author: facts of its own, signed, in case documents.
+
+use onscene_sync_core::document::Entry;
+use onscene_sync_core::fact::envelope::seal;
+use onscene_sync_core::fact::{Author, Body, FACT_VERSION, Fact};
+use onscene_sync_core::id::{Actor, DocId, FactId, Hash};
+use onscene_sync_core::time::Millis;
+
+use super::buckets::{self, Additions};
+use super::documents;
+use super::log::{self, NewChange};
+use super::{HUB_EPOCH, HubError};
+use crate::app::App;
+use crate::poke::Poke;
+use crate::store::Tx;
+
+/// What was appended, and what to ring once the transaction is committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Appended {
+    /// The facts with their ids, in the order of their bodies.
+    pub facts: Vec<(FactId, Fact)>,
+    /// For [`Pokes::ring`](crate::poke::Pokes::ring), after the commit.
+    pub pokes: Vec<Poke>,
+}
+
+/// States `bodies` in the case document `doc`, one change each, signed by the hub at this moment
+/// of its clock. The document's row is locked until the transaction ends.
+///
+/// # Errors
+/// [`HubError::UnknownDocument`] when there is none (see [`documents::create`]), when the key cannot
+/// sign, when the document is full, and the database's.
+pub async fn append(
+    tx: &mut Tx,
+    app: &App,
+    doc: DocId,
+    bodies: Vec<Body>,
+) -> Result<Appended, HubError> {
+    let now = app.now();
+    let rows = documents::rows(tx, [doc], true).await?;
+    let row = *rows.get(&doc).ok_or(HubError::UnknownDocument(doc))?;
+    let mut document = documents::load(tx, &row).await?;
+    let mut facts = Vec::with_capacity(bodies.len());
+    let mut changes = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        let fact = Fact { version: FACT_VERSION, doc, author: Author::Hub(now), body };
+        let (id, envelope) = seal(&fact, &app.keys.facts)?;
+        let entry = Entry { facts: vec![(id, envelope)], ..Entry::default() };
+        let written = document
+            .write(Actor::hub(HUB_EPOCH), &entry)
+            .map_err(|error| HubError::Unwritable { doc, detail: error.to_string() })?;
+        changes.push(change(doc, row.changes + changes.len() as u64 + 1, written));
+        facts.push((id, fact));
+    }
+    if changes.is_empty() {
+        return Ok(Appended { facts, pokes: Vec::new() });
+    }
+    let bytes = changes.iter().map(|change| change.body.len()).sum();
+    if !documents::advance(tx, &row, &document, bytes, now).await? {
+        return Err(HubError::Moved);
+    }
+    let pokes = record(tx, doc, &changes, now).await?;
+    Ok(Appended { facts, pokes })
+}
+
+fn change(doc: DocId, ord: u64, written: onscene_sync_core::document::Written) -> NewChange {
+    let actor = Actor::hub(HUB_EPOCH);
+    let (hash, body) = (written.hash, written.bytes);
+    NewChange {
+        doc,
+        ord,
+        hash,
+        actor: actor.to_bytes(),
+        seq: ord,
+        body,
+        device: actor.device,
+        late: false,
+    }
+}
+
+async fn record(
+    tx: &mut Tx,
+    doc: DocId,
+    changes: &[NewChange],
+    now: Millis,
+) -> Result<Vec<Poke>, HubError> {
+    log::insert(tx, changes, now).await?;
+    let mut additions = Additions::default();
+    let hashes: Vec<Hash> = changes.iter().map(|change| change.hash).collect();
+    for bucket in buckets::of_document(tx, doc).await? {
+        hashes.iter().for_each(|hash| additions.change(bucket, doc, *hash));
+    }
+    Ok(additions.write(tx, now).await?)
+}

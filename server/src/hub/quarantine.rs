@@ -1,0 +1,257 @@
+//! What phones sent and the hub did not let in: kept whole, for a person to look at.
+
+use onscene_sync_core::document::DocKind;
+use onscene_sync_core::id::{DeviceId, DocId, Hash, PersonId};
+use onscene_sync_core::sync::message::{Refusal, RefusalCode};
+use onscene_sync_core::time::Millis;
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+
+use super::HubError;
+use super::sql::{inconsistent, kind_code, kind_of};
+use crate::store::{RowExt as _, StoreError, Tx, insert_many};
+
+/// Refused changes of one device that may wait for a person.
+pub const WAITING_CHANGES: u64 = 2_000;
+/// Bytes of refused changes of one device that may wait for a person.
+pub const WAITING_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A change that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) doc: DocId,
+    pub(crate) kind: DocKind,
+    /// SHA-256 of the bytes, which need not be a change.
+    pub(crate) hash: Hash,
+    pub(crate) body: Vec<u8>,
+    pub(crate) refusal: Refusal,
+}
+
+/// Keeps refused changes; those that are kept already stay as they are.
+///
+/// # Errors
+/// [`HubError::QuarantineFull`] when too much of the device waits already, and the database's.
+pub(crate) async fn keep(
+    tx: &mut Tx,
+    device: DeviceId,
+    install: u32,
+    refused: &[Refused],
+    now: Millis,
+) -> Result<(), HubError> {
+    const HEAD: &str = "INSERT INTO quarantine \
+         (hash, doc_id, kind, body, code, detail, device, install, received_at)";
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let (waiting, bytes) = waiting(tx, device).await?;
+    let more: usize = refused.iter().map(|refused| refused.body.len()).sum();
+    if waiting + refused.len() as u64 > WAITING_CHANGES || bytes + more as u64 > WAITING_BYTES {
+        return Err(HubError::QuarantineFull { waiting });
+    }
+    insert_many(tx, HEAD, 9, refused, "ON CONFLICT DO NOTHING", |query, refused| {
+        query
+            .bind(&refused.hash.as_bytes()[..])
+            .bind(&refused.doc.as_bytes()[..])
+            .bind(kind_code(refused.kind))
+            .bind(&refused.body[..])
+            .bind(code_name(refused.refusal.code))
+            .bind(&refused.refusal.detail[..])
+            .bind(device.as_bytes().to_vec())
+            .bind(i64::from(install))
+            .bind(now.0)
+    })
+    .await?;
+    Ok(())
+}
+
+async fn waiting(tx: &mut Tx, device: DeviceId) -> Result<(u64, u64), StoreError> {
+    const SQL: &str = "SELECT count(*) AS changes, \
+         CAST(COALESCE(sum(length(body)), 0) AS BIGINT) AS bytes \
+         FROM quarantine WHERE device = $1 AND settled_at IS NULL";
+    let row = sqlx::query(SQL).bind(&device.as_bytes()[..]).fetch_one(tx.conn()).await?;
+    Ok((row.number("changes")?, row.number("bytes")?))
+}
+
+/// What a supervisor decides about a refused change. Its bytes stay in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settlement {
+    /// It is of no consequence.
+    Dismissed,
+    /// It is on record and matters: for example it has been entered by hand elsewhere.
+    Noted,
+}
+
+impl Settlement {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dismissed => "dismissed",
+            Self::Noted => "noted",
+        }
+    }
+}
+
+/// A row of the list of refused changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// Its number.
+    pub id: i64,
+    /// SHA-256 of its bytes.
+    pub hash: Hash,
+    /// The document it was for.
+    pub doc: DocId,
+    /// That document's kind, as the phone named it.
+    pub kind: DocKind,
+    /// The phone that sent it.
+    pub device: DeviceId,
+    /// Whose phone that is.
+    pub person: Option<PersonId>,
+    /// Which installation.
+    pub install: u32,
+    /// Why it was refused.
+    pub code: RefusalCode,
+    /// The same in words.
+    pub detail: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it arrived.
+    pub received_at: Millis,
+    /// What was decided, with who, when and why.
+    pub settled: Option<Settled>,
+}
+
+/// A decision on a refused change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settled {
+    /// What.
+    pub ruling: Settlement,
+    /// The written reason.
+    pub reason: String,
+    /// Who.
+    pub by: PersonId,
+    /// When.
+    pub at: Millis,
+}
+
+const COLUMNS: &str = "SELECT q.id AS id, q.hash AS hash, q.doc_id AS doc_id, q.kind AS kind, \
+     q.device AS device, q.install AS install, q.code AS code, q.detail AS detail, \
+     length(q.body) AS bytes, q.received_at AS received_at, q.settled_at AS settled_at, \
+     q.settled_by AS settled_by, q.ruling AS ruling, q.settled_note AS settled_note, \
+     d.person_id AS person_id, p.unit_id AS unit_id \
+     FROM quarantine q LEFT JOIN device d ON d.device = q.device \
+     LEFT JOIN person p ON p.person_id = d.person_id";
+
+/// Refused changes before number `before`, newest first, at most `limit`; only those that wait, or
+/// all. The unit of the phone's person comes along, for the caller to check.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(
+    tx: &mut Tx,
+    waiting_only: bool,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<(Item, Option<[u8; 16]>)>, StoreError> {
+    let open = if waiting_only { "AND q.settled_at IS NULL" } else { "" };
+    let sql = format!("{COLUMNS} WHERE q.id < $1 {open} ORDER BY q.id DESC LIMIT $2");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before).bind(limit);
+    query.fetch_all(tx.conn()).await?.iter().map(item).collect()
+}
+
+/// One refused change.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn get(tx: &mut Tx, id: i64) -> Result<Option<(Item, Option<[u8; 16]>)>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE q.id = $1");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id);
+    query.fetch_optional(tx.conn()).await?.as_ref().map(item).transpose()
+}
+
+/// The bytes of one refused change.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn body(tx: &mut Tx, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    const SQL: &str = "SELECT body FROM quarantine WHERE id = $1";
+    let row = sqlx::query(SQL).bind(id).fetch_optional(tx.conn()).await?;
+    row.map(|row| row.bytes("body")).transpose()
+}
+
+/// Settles a refused change that waits; `false` when it does not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn settle(tx: &mut Tx, id: i64, settled: &Settled) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE quarantine SET settled_at = $2, settled_by = $3, ruling = $4, \
+         settled_note = $5 WHERE id = $1 AND settled_at IS NULL";
+    let query = sqlx::query(SQL).bind(id).bind(settled.at.0).bind(&settled.by.as_bytes()[..]);
+    let query = query.bind(settled.ruling.name()).bind(&settled.reason[..]);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+fn item(row: &AnyRow) -> Result<(Item, Option<[u8; 16]>), StoreError> {
+    let item = Item {
+        id: row.int("id")?,
+        hash: Hash::from_bytes(row.array("hash")?),
+        doc: DocId::from_bytes(row.array("doc_id")?),
+        kind: kind_of(row.int("kind")?)?,
+        device: DeviceId::from_bytes(row.array("device")?),
+        person: row.opt_array("person_id")?.map(PersonId::from_bytes),
+        install: row.number("install")?,
+        code: named(&row.text("code")?, "code")?,
+        detail: row.text("detail")?,
+        bytes: row.number("bytes")?,
+        received_at: row.millis("received_at")?,
+        settled: settled_of(row)?,
+    };
+    Ok((item, row.opt_array("unit_id")?))
+}
+
+fn settled_of(row: &AnyRow) -> Result<Option<Settled>, StoreError> {
+    let Some(at) = row.opt_millis("settled_at")? else { return Ok(None) };
+    Ok(Some(Settled {
+        ruling: named(&row.text("ruling")?, "ruling")?,
+        reason: row.text("settled_note")?,
+        by: PersonId::from_bytes(row.array("settled_by")?),
+        at,
+    }))
+}
+
+/// Reads a name as JSON spells it.
+fn named<T: for<'de> Deserialize<'de>>(name: &str, column: &str) -> Result<T, StoreError> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned()))
+        .map_err(|_| inconsistent(column, name.to_owned(), "a name that this program writes"))
+}
+
+fn code_name(code: RefusalCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => unreachable!("a unit variant's JSON is its name"),
+    }
+}
+
+/// How much waits, for the health page.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn waiting_in_all(tx: &mut Tx) -> Result<u64, StoreError> {
+    const SQL: &str = "SELECT count(*) AS waiting FROM quarantine WHERE settled_at IS NULL";
+    sqlx::query(SQL).fetch_one(tx.conn()).await?.number("waiting")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_survive_their_names() {
+        assert_eq!(code_name(RefusalCode::OutOfScope), "out_of_scope");
+        assert_eq!(named::<RefusalCode>("out_of_scope", "code").unwrap(), RefusalCode::OutOfScope);
+        assert!(named::<RefusalCode>("nonsense", "code").is_err());
+        assert_eq!(
+            named::<Settlement>(Settlement::Noted.name(), "ruling").unwrap(),
+            Settlement::Noted
+        );
+    }
+}
