@@ -5,6 +5,7 @@
 //! | [`places`], [`people`], [`cases`] | the made-up day: pure data and seeded choice |
 //! | [`plane`], [`movement`], [`receiver`] | where people truly are and what their phones make of it |
 //! | [`handset`] | the clocks of their phones |
+//! | [`walker`], [`timeline`] | one inspector in the district; what happens next |
 //! | [`report`] | the table that must add up |
 
 pub mod cases;
@@ -15,3 +16,5 @@ pub mod places;
 pub mod plane;
 pub mod receiver;
 pub mod report;
+pub mod timeline;
+pub mod walker;

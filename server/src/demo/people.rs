@@ -28,7 +28,7 @@ impl Squad {
 /// The squads.
 pub const SQUADS: [Squad; 3] = [
     Squad {
-        chinese: "泉城路中队", english: "Quancheng Road squad", base: (36.6660, 117.0200)
+        chinese: "泉城路中队", english: "Quancheng Road squad", base: (36.6680, 117.0140)
     },
     Squad { chinese: "千佛山中队", english: "Qianfoshan squad", base: (36.6500, 117.0330) },
     Squad { chinese: "甸柳中队", english: "Dianliu squad", base: (36.6590, 117.0700) },

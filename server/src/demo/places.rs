@@ -53,7 +53,7 @@ impl Place {
         match self.outline {
             Outline::Around(radius) => radius * 0.4,
             Outline::Block(east, north) => east.min(north) * 0.3,
-            Outline::Street(_, _, half_width) => half_width * 0.5,
+            Outline::Street(_, _, half_width) => half_width * 0.25,
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
     fn places_lie_in_the_district_and_each_squad_has_some_without_a_network() {
         for place in &PLACES {
             assert!(place.middle().distance(Point::from_degrees(36.66, 117.05)) < 7_000.0);
-            assert!(place.reach_m() >= 12.0, "{}", place.english);
+            assert!(place.reach_m() >= 7.0, "{}", place.english);
         }
         for squad in 0..3 {
             let own = || PLACES.iter().filter(|place| place.squad == squad);
