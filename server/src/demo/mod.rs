@@ -6,8 +6,9 @@
 //! | [`plane`], [`movement`], [`receiver`] | where people truly are and what their phones make of it |
 //! | [`handset`] | the clocks of their phones |
 //! | [`walker`], [`timeline`] | one inspector in the district; what happens next |
-//! | [`report`] | the table that must add up |
+//! | [`account`], [`report`] | the day line by line; the table that must add up |
 
+pub mod account;
 pub mod cases;
 pub mod handset;
 pub mod movement;
