@@ -23,9 +23,13 @@ impl<E> Timeline<E> {
         self.events.insert((at, self.planned), event);
         self.planned += 1;
     }
+}
 
-    /// Takes the next event off.
-    pub fn next(&mut self) -> Option<(Millis, E)> {
+/// Takes the events off, next first.
+impl<E> Iterator for Timeline<E> {
+    type Item = (Millis, E);
+
+    fn next(&mut self) -> Option<(Millis, E)> {
         self.events.pop_first().map(|((at, _), event)| (at, event))
     }
 }
@@ -46,7 +50,7 @@ mod tests {
         for (at, event) in [(5, "later"), (1, "first"), (1, "second"), (3, "third")] {
             timeline.plan(Millis(at), event);
         }
-        let order: Vec<_> = std::iter::from_fn(|| timeline.next()).map(|(_, e)| e).collect();
+        let order: Vec<_> = timeline.map(|(_, event)| event).collect();
         assert_eq!(order, ["first", "second", "third", "later"]);
     }
 }

@@ -20,11 +20,7 @@ pub fn read() -> io::Result<ClockReading> {
         let kind = error.kind();
         io::Error::new(kind, format!("cannot tell which boot this is from {BOOT_ID}: {error}"))
     })?;
-    Ok(ClockReading {
-        wall_ms: SystemClock.now().0,
-        boot_ns: boot_ns()?,
-        boot: boot_of(&boot_id),
-    })
+    Ok(ClockReading { wall_ms: SystemClock.now().0, boot_ns: boot_ns()?, boot: boot_of(&boot_id) })
 }
 
 /// The identifier of a boot from the platform's own.

@@ -68,9 +68,8 @@ pub fn table(text: &str) -> Result<Vec<TypedFix>, (usize, NotAFix)> {
     text.lines()
         .enumerate()
         .map(|(index, line)| (index + 1, line.trim()))
-        .filter(|(number, line)| {
-            !line.is_empty() && !line.starts_with('#') && !(*number == 1 && line.starts_with("lat"))
-        })
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .filter(|(number, line)| *number > 1 || !line.starts_with("lat"))
         .map(|(number, line)| line.parse().map_err(|error| (number, error)))
         .collect()
 }
