@@ -63,3 +63,6 @@ async fn wrong_method() -> Problem {
     )
     .detail("the `allow` header names the methods it takes")
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,6 @@ impl fmt::Debug for Jobs {
         f.debug_set().entries(self.handlers.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,15 @@ pub enum StoreError {
     /// Another transaction was in the way; nothing was written and the same call may succeed.
     #[error("another transaction was in the way ({0})")]
     Contended(String),
-    /// The connection broke or none was free; nothing was written.
+    /// The connection broke; nothing was written.
     #[error("the database cannot be reached ({0}): check that it runs and `database.url`")]
     Unreachable(String),
+    /// No connection could be had in time; nothing was written.
+    #[error(
+        "no connection to the database within 10 s: check that it runs, `database.url` and \
+         `database.connections`"
+    )]
+    NoConnection,
     /// The answer to COMMIT was lost: the writes are either all there or all absent.
     #[error("the connection broke during COMMIT ({0}): the writes may or may not be there")]
     CommitUnknown(String),
@@ -71,10 +77,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether nothing was written and the same transaction may succeed if run again.
+    /// Whether nothing was written and the same transaction may succeed at once.
+    pub(super) const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Contended(_) | Self::Unreachable(_))
+    }
+
+    /// Whether nothing was written and the same transaction may succeed later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Contended(_) | Self::Unreachable(_))
+        self.is_retryable() || matches!(self, Self::NoConnection)
     }
 }
 
@@ -82,16 +93,17 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let text = error.to_string();
         match &error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unreachable(text),
+            sqlx::Error::PoolTimedOut => Self::NoConnection,
+            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unreachable(text)
+            }
             sqlx::Error::Database(database) => match database.code().as_deref() {
                 Some(code) => match class_of(code) {
                     Class::Contended => Self::Contended(text),
                     Class::Unreachable => Self::Unreachable(text),
                     Class::Full => Self::Full(text),
                     Class::ReadOnly => Self::ReadOnly(text),
+                    Class::NotADatabase => Self::NotOurs { what: "the file".to_owned() },
                     Class::Other => Self::Other(error),
                 },
                 None => Self::Other(error),
@@ -106,6 +118,7 @@ enum Class {
     Unreachable,
     Full,
     ReadOnly,
+    NotADatabase,
     Other,
 }
 
@@ -126,6 +139,7 @@ fn class_of(code: &str) -> Class {
         Ok(5 | 6) => Class::Contended,
         Ok(8) => Class::ReadOnly,
         Ok(13) => Class::Full,
+        Ok(26) => Class::NotADatabase,
         _ => Class::Other,
     }
 }

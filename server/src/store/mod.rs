@@ -12,10 +12,19 @@
 
 mod connect;
 mod error;
+mod inspect;
 mod rows;
 mod tx;
 
-pub use connect::{Engine, SchemaState, Store};
+pub use connect::{Engine, Store};
 pub use error::{StoreError, TxError};
+pub use inspect::SchemaState;
 pub use rows::{RowExt, insert_many};
 pub use tx::Tx;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod foreign;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,11 +1,9 @@
 //! The one place that begins, commits and retries transactions.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::time::Instant;
 
@@ -131,12 +129,12 @@ impl Store {
         let mut attempt = 1;
         let result = loop {
             let result = self.attempt(access, input, body).await;
-            let transient = result
+            let retry = result
                 .as_ref()
                 .err()
                 .and_then(TxError::store_error)
-                .is_some_and(StoreError::is_transient);
-            if !transient || attempt == TRIES {
+                .is_some_and(StoreError::is_retryable);
+            if !retry || attempt == TRIES {
                 break result;
             }
             metrics::counter!("onscene_tx_retries_total", "name" => name).increment(1);
@@ -160,11 +158,6 @@ impl Store {
         E: TxError,
         F: for<'t> Fn(&'t mut Tx, &'t I) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
     {
-        // Held to the end of the attempt: SQLite's writers wait here in order, not by polling.
-        let _turn = match (self.engine(), access) {
-            (Engine::Sqlite, Access::Write) => Some(Arc::clone(&self.writer).lock_owned().await),
-            (Engine::Sqlite | Engine::Postgres, _) => None,
-        };
         let mut tx = self.begin(access).await?;
         let value = body(&mut tx, input).await?;
         tx.transaction.commit().await.map_err(commit_error)?;
@@ -178,7 +171,11 @@ impl Store {
             (Engine::Postgres, Access::Write) => "BEGIN ISOLATION LEVEL READ COMMITTED",
             (Engine::Postgres, Access::Read) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
-        let conn: PoolConnection<Any> = self.pool.acquire().await?;
+        let pool = match access {
+            Access::Write => &self.writers,
+            Access::Read => &self.readers,
+        };
+        let conn = pool.acquire().await?;
         let transaction = Transaction::begin(conn, Some(sqlx::SqlSafeStr::into_sql_str(statement)));
         Ok(Tx { transaction: transaction.await?, engine: self.engine() })
     }
