@@ -13,10 +13,6 @@ use crate::time::{ClockReading, Millis};
 
 /// A statement.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "statements are read one at a time, never stored by the thousand"
-)]
 pub enum Body {
     /// The order was read on a phone of its unit.
     #[n(0)]
