@@ -16,6 +16,9 @@ use super::sql::{bucket_key, bucket_of, count, fetch_in};
 use crate::poke::Poke;
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 
+/// The epoch of a bucket's first log.
+pub(crate) const FIRST_EPOCH: u32 = 1;
+
 const CHANGE: i64 = 0;
 const ENTER: i64 = 1;
 const LEAVE: i64 = 2;
@@ -214,7 +217,7 @@ async fn open(tx: &mut Tx, buckets: impl Iterator<Item = &Bucket>) -> Result<(),
     const HEAD: &str = "INSERT INTO bucket (bucket, n, epoch, checksum)";
     let keys: Vec<_> = buckets.map(bucket_key).collect();
     insert_many(tx, HEAD, 4, &keys, "ON CONFLICT DO NOTHING", |query, key| {
-        query.bind(&key[..]).bind(0_i64).bind(1_i64).bind(0_i64)
+        query.bind(&key[..]).bind(0_i64).bind(i64::from(FIRST_EPOCH)).bind(0_i64)
     })
     .await?;
     Ok(())

@@ -212,6 +212,12 @@ struct Shelf {
 }
 
 impl Warm {
+    /// Whether the copy here is what `row` says.
+    pub(crate) fn has(&self, row: &DocRow) -> bool {
+        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.documents.get(&row.id).is_some_and(|(_, document)| row.is_of(document))
+    }
+
     /// Takes a document out, if the copy here is what `row` says.
     pub(crate) fn take(&self, row: &DocRow) -> Option<Document> {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,13 +14,18 @@
 //! Every write to a document raises its row's version. Whoever works on a document outside a
 //! transaction (the guard's work is long) finds out by that version whether to begin again.
 
+pub mod admit;
 pub mod anchors;
 pub mod append;
 pub mod buckets;
 pub mod documents;
+pub mod exchange;
 mod log;
+mod pull;
 pub mod quarantine;
+pub mod record;
 pub mod scope;
+mod snapshots;
 mod sql;
 
 use onscene_sync_core::crypto::SigningFailed;

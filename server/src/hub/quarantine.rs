@@ -135,7 +135,7 @@ pub struct Settled {
 
 const COLUMNS: &str = "SELECT q.id AS id, q.hash AS hash, q.doc_id AS doc_id, q.kind AS kind, \
      q.device AS device, q.install AS install, q.code AS code, q.detail AS detail, \
-     length(q.body) AS bytes, q.received_at AS received_at, q.settled_at AS settled_at, \
+     CAST(length(q.body) AS BIGINT) AS bytes, q.received_at AS received_at, q.settled_at AS settled_at, \
      q.settled_by AS settled_by, q.ruling AS ruling, q.settled_note AS settled_note, \
      d.person_id AS person_id, p.unit_id AS unit_id \
      FROM quarantine q LEFT JOIN device d ON d.device = q.device \

@@ -1,6 +1,6 @@
 //! The sync protocol: one request does both directions.
 //!
-//! [`bucket`] is the log of a feed and cuts pages from it, [`chain`] tells a restored phone from a
+//! [`admission`] lets changes into documents. [`bucket`] is the log of a feed and cuts pages from it, [`chain`] tells a restored phone from a
 //! sound one. [`message`] holds what travels, [`wire`] its encoding, [`version`] who can talk to
 //! whom.
 //!
@@ -13,6 +13,7 @@
 //! - The checksum of a bucket is the wrapping sum of [`Hash::prefix`](crate::id::Hash::prefix) over
 //!   all admitted changes of all documents that are in it now; the genesis change counts nothing.
 
+pub mod admission;
 pub mod bucket;
 pub mod chain;
 pub mod message;

@@ -1,0 +1,205 @@
+//! One sync request from its first row to its reply.
+//!
+//! 1. Rule on the changes, without a lock ([`admit`](super::admit)).
+//! 2. One transaction: documents, changes, facts, jobs, quarantine, the device's chain and anchor,
+//!    buckets last. When it has committed, everything in the reply is durable.
+//! 3. Read what the phone has not seen ([`pull`](super::pull)).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use onscene_sync_core::fact::anchor::Head;
+use onscene_sync_core::id::Actor;
+use onscene_sync_core::sync::bucket::State;
+use onscene_sync_core::sync::chain::Slots;
+use onscene_sync_core::sync::message::{
+    Bucket, Push, PushResult, Standing, SyncReply, SyncRequest,
+};
+use onscene_sync_core::time::Millis;
+
+use super::admit::{self, Batch, DocBatch};
+use super::anchors::{self, Receipt};
+use super::pull::{self, Ask, Told};
+use super::scope::{self, Caller};
+use super::{HubError, buckets, quarantine, record, snapshots};
+use crate::app::App;
+use crate::poke::Poke;
+use crate::store::{StoreError, Tx};
+
+/// Times that a request is ruled on anew because others wrote to its documents meanwhile.
+const TRIES: u32 = 12;
+
+/// What the transaction works on.
+struct Work {
+    app: App,
+    caller: Caller,
+    request: Arc<SyncRequest>,
+    batch: Arc<Batch>,
+    now: Millis,
+}
+
+/// What the transaction came to.
+struct Done {
+    receipt: Option<Receipt>,
+    noted: BTreeMap<Bucket, State>,
+    pokes: Vec<Poke>,
+    full: Option<HubError>,
+}
+
+/// Answers a sync request. `request.protocol` has been agreed on.
+///
+/// # Errors
+/// [`HubError::QuarantineFull`] when refused changes could not be kept (what was accepted is), and
+/// when the database or a document does not allow it.
+pub async fn sync(
+    app: &App,
+    caller: &Caller,
+    mut request: SyncRequest,
+) -> Result<SyncReply, HubError> {
+    let now = app.now();
+    let push: Arc<[Push]> = std::mem::take(&mut request.push).into();
+    let request = Arc::new(request);
+    let mut slots = Slots::default();
+    for _ in 0..TRIES {
+        let batch = match admit::judge(app, caller, &push, slots.clone()).await {
+            Err(HubError::Moved) => continue,
+            other => Arc::new(other?),
+        };
+        let work = Work {
+            app: app.clone(),
+            caller: caller.clone(),
+            request: Arc::clone(&request),
+            batch: Arc::clone(&batch),
+            now,
+        };
+        let done = app.store.with_tx("hub.sync", work, |tx, work| Box::pin(commit(tx, work)));
+        match done.await {
+            Ok(done) => return finish(app, caller, &request, batch, done, now).await,
+            Err(HubError::Moved) => metrics::counter!("onscene_sync_rejudged_total").increment(1),
+            Err(HubError::Forked(known)) => slots = known,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(HubError::Moved)
+}
+
+async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
+    let Work { app, caller, request, batch, now } = work;
+    let row = anchors::touch(tx, caller.device, *now).await?;
+    if let Some(judged) = &batch.judged
+        && (judged.install != row.install || judged.revoked != row.revoked)
+    {
+        return Err(HubError::Moved);
+    }
+    let additions = record::record(tx, caller.device, batch, *now).await?;
+    let install = request.head.install;
+    let full = match quarantine::keep(tx, caller.device, install, &batch.refused, *now).await {
+        Ok(()) => None,
+        Err(full @ HubError::QuarantineFull { .. }) => Some(full),
+        Err(error) => return Err(error),
+    };
+    if row.revoked {
+        return Ok(Done { receipt: None, noted: BTreeMap::new(), pokes: Vec::new(), full });
+    }
+    let receipt = anchors::receipt(tx, app, caller.device, &row, request, *now).await?;
+    let pokes = additions.write(tx, *now).await?;
+    let noted = note(tx, caller).await?;
+    Ok(Done { receipt: Some(receipt), noted, pokes, full })
+}
+
+/// Notes how far the phone is about to be told of each of its buckets.
+async fn note(tx: &mut Tx, caller: &Caller) -> Result<BTreeMap<Bucket, State>, StoreError> {
+    let mut states = buckets::states(tx, caller.buckets.iter().copied(), false).await?;
+    for bucket in &caller.buckets {
+        states.entry(*bucket).or_insert(State { epoch: buckets::FIRST_EPOCH, ..State::default() });
+    }
+    scope::follow(tx, caller.device, &states).await?;
+    Ok(states)
+}
+
+async fn finish(
+    app: &App,
+    caller: &Caller,
+    request: &SyncRequest,
+    batch: Arc<Batch>,
+    done: Done,
+    now: Millis,
+) -> Result<SyncReply, HubError> {
+    done.pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
+    if batch.docs.iter().any(|doc| !doc.facts.is_empty()) {
+        app.jobs.wake();
+    }
+    let results = settle(app, batch).await;
+    if let Some(full) = done.full {
+        return Err(full);
+    }
+    let Some(receipt) = done.receipt else {
+        return Ok(revoked(request, results, now));
+    };
+    let sound = receipt.standing == Standing::Good;
+    let own = Actor { device: caller.device, install: request.head.install, incarnation: 0 };
+    let own = own.to_bytes().first_chunk::<12>().copied().filter(|_| sound);
+    let ask = Ask {
+        caller: caller.clone(),
+        cursors: request.cursors.clone(),
+        want: request.want.clone(),
+        max_bytes: usize::try_from(request.max_bytes).unwrap_or(usize::MAX),
+        own,
+        noted: done.noted,
+    };
+    let Told { pages, docs } = pull::pull(app, ask).await?;
+    Ok(SyncReply {
+        protocol: request.protocol,
+        results,
+        buckets: pages,
+        docs,
+        head: receipt.admitted,
+        anchor: Some(receipt.anchor.into()),
+        at: now,
+        standing: receipt.standing,
+    })
+}
+
+/// Counts the results, puts the documents back on the shelf and sums up long logs.
+async fn settle(app: &App, batch: Arc<Batch>) -> Vec<PushResult> {
+    let batch = match Arc::try_unwrap(batch) {
+        Ok(batch) => batch,
+        Err(shared) => return shared.results.clone(),
+    };
+    for result in &batch.results {
+        metrics::counter!("onscene_changes_total", "result" => name(result)).increment(1);
+    }
+    let long = batch.docs.iter().filter(|doc| is_due(doc)).map(|doc| doc.after.clone()).collect();
+    snapshots::sum_up(app, long).await;
+    batch.docs.into_iter().for_each(|doc| app.warm.put(doc.after));
+    batch.results
+}
+
+/// A snapshot is due each time that a document's log has grown by this many changes.
+const LOG_BETWEEN_SNAPSHOTS: u64 = 64;
+
+fn is_due(doc: &DocBatch) -> bool {
+    doc.before.changes / LOG_BETWEEN_SNAPSHOTS != doc.after.len() as u64 / LOG_BETWEEN_SNAPSHOTS
+}
+
+fn name(result: &PushResult) -> &'static str {
+    match result {
+        PushResult::Accepted => "accepted",
+        PushResult::Duplicate => "duplicate",
+        PushResult::MissingDeps(_) => "missing_deps",
+        PushResult::Refused(_) => "refused",
+    }
+}
+
+fn revoked(request: &SyncRequest, results: Vec<PushResult>, now: Millis) -> SyncReply {
+    SyncReply {
+        protocol: request.protocol,
+        results,
+        buckets: Vec::new(),
+        docs: Vec::new(),
+        head: Head { install: request.head.install, seq: 0, fact: None },
+        anchor: None,
+        at: now,
+        standing: Standing::Revoked,
+    }
+}

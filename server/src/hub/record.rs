@@ -1,0 +1,189 @@
+//! Writing admitted changes down: rows of documents, changes, facts, jobs and buckets.
+
+use onscene_sync_core::fact::{Body, DeviceAuthor, Fact};
+use onscene_sync_core::id::{DeviceId, DocId, FactId};
+use onscene_sync_core::sync::chain::{Slot, Slots};
+use onscene_sync_core::time::Millis;
+
+use super::admit::{Batch, DocBatch};
+use super::buckets::Additions;
+use super::sql::count;
+use super::{HubError, documents, log};
+use crate::store::{RowExt as _, StoreError, Tx, insert_many};
+
+/// Writes the documents, changes, facts and jobs of a batch; returns what is to be added to buckets.
+///
+/// # Errors
+/// [`HubError::Moved`] when somebody else wrote to one of the documents, [`HubError::Forked`] when
+/// the device's chain holds other facts by now, and the database's.
+pub(crate) async fn record(
+    tx: &mut Tx,
+    device: DeviceId,
+    batch: &Batch,
+    now: Millis,
+) -> Result<Additions, HubError> {
+    let mut additions = Additions::default();
+    let docs: Vec<&DocBatch> = batch.docs.iter().filter(|doc| !doc.changes.is_empty()).collect();
+    for doc in &docs {
+        claim(tx, doc, now).await?;
+    }
+    for doc in &docs {
+        log::insert(tx, &doc.changes, now).await?;
+    }
+    let facts: Vec<Row<'_>> = docs.iter().flat_map(|doc| device_facts(doc)).collect();
+    if !facts.is_empty() {
+        refuse_forks(tx, device, &facts).await?;
+        insert_facts(tx, &facts, now).await?;
+        insert_jobs(tx, &facts, now).await?;
+    }
+    for doc in docs {
+        add(&mut additions, doc);
+    }
+    Ok(additions)
+}
+
+/// A phone's fact on its way into the table.
+struct Row<'a> {
+    id: FactId,
+    fact: &'a Fact,
+    author: &'a DeviceAuthor,
+}
+
+fn device_facts(doc: &DocBatch) -> impl Iterator<Item = Row<'_>> {
+    doc.facts.iter().filter_map(|(id, fact)| Some(Row { id: *id, fact, author: fact.device()? }))
+}
+
+/// Locks a document at the version at which its changes were judged.
+async fn claim(tx: &mut Tx, doc: &DocBatch, now: Millis) -> Result<(), HubError> {
+    let before = &doc.before;
+    if doc.born && !documents::create(tx, before.id, before.kind, now).await? {
+        return Err(HubError::Moved);
+    }
+    let bytes = doc.changes.iter().map(|change| change.body.len()).sum();
+    if documents::advance(tx, before, &doc.after, bytes, now).await? {
+        Ok(())
+    } else {
+        Err(HubError::Moved)
+    }
+}
+
+fn add(additions: &mut Additions, doc: &DocBatch) {
+    let id = doc.before.id;
+    for bucket in &doc.buckets {
+        if doc.born {
+            additions.enter(*bucket, id, doc.after.sum());
+        } else {
+            doc.changes.iter().for_each(|change| additions.change(*bucket, id, change.hash));
+        }
+    }
+}
+
+/// Compares with the places of the chain that were taken before, by each install.
+async fn refuse_forks(tx: &mut Tx, device: DeviceId, facts: &[Row<'_>]) -> Result<(), HubError> {
+    const SQL: &str = "SELECT seq, fact_id, prev FROM fact \
+         WHERE device = $1 AND install = $2 AND seq BETWEEN $3 AND $4";
+    let mut slots = Slots::default();
+    let mut installs: Vec<u32> = facts.iter().map(|row| row.author.install).collect();
+    installs.sort_unstable();
+    installs.dedup();
+    for install in installs {
+        let of_install = || facts.iter().map(|row| row.author).filter(|a| a.install == install);
+        let first = of_install().map(|author| author.seq).min().unwrap_or(0);
+        let last = of_install().map(|author| author.seq).max().unwrap_or(0);
+        let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(i64::from(install));
+        let query = query.bind(count(first.saturating_sub(1))).bind(count(last.saturating_add(1)));
+        for row in query.fetch_all(tx.conn()).await.map_err(StoreError::from)? {
+            let fact = FactId::from_bytes(row.array("fact_id")?);
+            let prev = row.opt_array("prev")?.map(FactId::from_bytes);
+            slots.insert(install, row.number("seq")?, Slot { fact, prev });
+        }
+    }
+    if facts.iter().all(|row| slots.check(row.id, row.author).is_ok()) {
+        Ok(())
+    } else {
+        Err(HubError::Forked(slots))
+    }
+}
+
+async fn insert_facts(tx: &mut Tx, facts: &[Row<'_>], now: Millis) -> Result<(), HubError> {
+    const HEAD: &str =
+        "INSERT INTO fact (fact_id, device, install, seq, prev, doc_id, kind, received_at)";
+    let inserted = insert_many(tx, HEAD, 8, facts, "ON CONFLICT DO NOTHING", |query, row| {
+        query
+            .bind(&row.id.as_bytes()[..])
+            .bind(&row.author.device.as_bytes()[..])
+            .bind(i64::from(row.author.install))
+            .bind(count(row.author.seq))
+            .bind(row.author.prev.map(|prev| prev.as_bytes().to_vec()))
+            .bind(&row.fact.doc.as_bytes()[..])
+            .bind(kind_number(&row.fact.body))
+            .bind(now.0)
+    })
+    .await?;
+    if inserted == facts.len() as u64 { Ok(()) } else { Err(HubError::Moved) }
+}
+
+/// What follows from a phone's fact, to be done right after.
+fn job_of(body: &Body) -> Option<&'static str> {
+    match body {
+        Body::Accepted(_) => Some("accept"),
+        Body::Arrival(claim) if claim.order.is_some() => Some("judge"),
+        Body::Outcome(_) => Some("feed_back"),
+        _ => None,
+    }
+}
+
+/// Payload of the jobs that follow from a phone's fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FactArrived {
+    /// The document that holds it.
+    pub inspection: DocId,
+    /// The fact.
+    pub fact: FactId,
+}
+
+async fn insert_jobs(tx: &mut Tx, facts: &[Row<'_>], now: Millis) -> Result<(), HubError> {
+    const HEAD: &str = "INSERT INTO job (kind, key, payload, run_at)";
+    let jobs: Vec<(&str, String, String)> = facts
+        .iter()
+        .filter_map(|row| {
+            let payload = FactArrived { inspection: row.fact.doc, fact: row.id };
+            let payload = serde_json::to_string(&payload).expect("two ids have a JSON form");
+            Some((job_of(&row.fact.body)?, row.id.to_string(), payload))
+        })
+        .collect();
+    insert_many(tx, HEAD, 4, &jobs, "ON CONFLICT (kind, key) DO NOTHING", |query, job| {
+        query.bind(job.0).bind(&job.1[..]).bind(&job.2[..]).bind(now.0)
+    })
+    .await?;
+    Ok(())
+}
+
+/// A statement's number, as it is encoded.
+fn kind_number(body: &Body) -> i64 {
+    match body {
+        Body::Accepted(_) => 0,
+        Body::Arrival(_) => 1,
+        Body::Note(_) => 2,
+        Body::Evidence(_) => 3,
+        Body::Outcome(_) => 4,
+        Body::Told(_) => 5,
+        Body::Withdrawal(_) => 6,
+        Body::Finding(_) => 7,
+        Body::SiteCorrection(_) => 8,
+        Body::Registered(_) => 32,
+        Body::CoordinationOpened(_) => 33,
+        Body::Ordered(_) => 34,
+        Body::OrderReceived(_) => 35,
+        Body::OrderWithdrawn(_) => 36,
+        Body::Judged(_) => 37,
+        Body::ReviewSettled(_) => 38,
+        Body::Overdue(_) => 39,
+        Body::FedBack(_) => 40,
+        Body::Returned(_) => 41,
+        Body::Urged(_) => 42,
+        Body::ComplainantTold(_) => 43,
+        Body::Closed(_) => 44,
+        Body::Reopened(_) => 45,
+    }
+}

@@ -1,0 +1,202 @@
+//! Letting a run of changes into one document: the guard for each by itself, and the phone's chain
+//! of facts over all of them.
+
+use super::chain::Slots;
+use super::message::{PushResult, RefusalCode};
+use crate::document::Document;
+use crate::guard::{self, Admitted, Author, Denied};
+
+/// What became of one change of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ruled {
+    /// It is in the document now.
+    Admitted(Admitted),
+    /// It is not, by this run.
+    Denied(Denied),
+}
+
+impl Ruled {
+    /// What the phone is told.
+    #[must_use]
+    pub fn result(&self) -> PushResult {
+        match self {
+            Self::Admitted(_) => PushResult::Accepted,
+            Self::Denied(Denied::Duplicate) => PushResult::Duplicate,
+            Self::Denied(Denied::MissingDeps(missing)) => PushResult::MissingDeps(missing.clone()),
+            Self::Denied(Denied::Refused(refusal)) => PushResult::Refused(refusal.clone()),
+        }
+    }
+}
+
+/// Lets `changes` into `document` in their order and rules on each. A change that forks the phone's
+/// chain, as far as `slots` knows it, is refused; those that build on a refused one miss it; all
+/// others are not affected. `slots` takes up the places of what was admitted.
+pub fn admit_run(
+    document: &mut Document,
+    changes: &[&[u8]],
+    author: &Author<'_>,
+    slots: &mut Slots,
+) -> Vec<Ruled> {
+    let mut ruled = Vec::with_capacity(changes.len());
+    while ruled.len() < changes.len() {
+        let rest = &changes[ruled.len()..];
+        let before = document.clone();
+        let results = guard::admit_run(document, rest.iter().copied(), author);
+        match take_until_fork(results, slots, &mut ruled) {
+            None => break,
+            Some(fork) => {
+                let sound = ruled.len() - (changes.len() - rest.len());
+                *document = before;
+                ruled.truncate(changes.len() - rest.len());
+                let again = guard::admit_run(document, rest[..sound].iter().copied(), author);
+                ruled.extend(again.into_iter().map(from_guard));
+                ruled.push(Ruled::Denied(fork));
+            }
+        }
+    }
+    ruled
+}
+
+/// Takes results over up to the first change that forks the chain; returns why that one is refused.
+fn take_until_fork(
+    results: Vec<Result<Admitted, Denied>>,
+    slots: &mut Slots,
+    ruled: &mut Vec<Ruled>,
+) -> Option<Denied> {
+    for result in results {
+        if let Ok(admitted) = &result
+            && let Err(refusal) = slots.take(admitted.facts.iter().map(|(id, fact)| (*id, fact)))
+        {
+            debug_assert_eq!(refusal.code, RefusalCode::Equivocation);
+            return Some(Denied::Refused(refusal));
+        }
+        ruled.push(from_guard(result));
+    }
+    None
+}
+
+fn from_guard(result: Result<Admitted, Denied>) -> Ruled {
+    match result {
+        Ok(admitted) => Ruled::Admitted(admitted),
+        Err(denied) => Ruled::Denied(denied),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{SoftwareP256, verify_p256};
+    use crate::document::{DocKind, Entry};
+    use crate::fact::body::{Body, Text};
+    use crate::fact::{self, DeviceAuthor, FACT_VERSION, Fact};
+    use crate::id::{Actor, BootId, DeviceId, DocId, FactId};
+    use crate::sync::chain::Slot;
+    use crate::sync::message::RefusalCode;
+    use crate::time::ClockReading;
+
+    const DEVICE: DeviceId = DeviceId::from_bytes([7; 8]);
+    const DOC: DocId = DocId::from_bytes([1; 16]);
+
+    /// A phone that writes notes into one document.
+    struct Phone {
+        key: SoftwareP256,
+        document: Document,
+        seq: u64,
+        prev: Option<FactId>,
+    }
+
+    impl Phone {
+        fn new() -> Self {
+            let key = SoftwareP256::from_scalar(&[9; 32]).expect("a key");
+            Self { key, document: Document::new(DOC, DocKind::Patrol), seq: 0, prev: None }
+        }
+
+        fn note(&mut self, text: &str) -> Vec<u8> {
+            let fact = Fact {
+                version: FACT_VERSION,
+                doc: DOC,
+                author: fact::Author::Device(DeviceAuthor {
+                    device: DEVICE,
+                    install: 1,
+                    seq: self.seq + 1,
+                    prev: self.prev,
+                    clock: ClockReading {
+                        wall_ms: 0,
+                        boot_ns: 1,
+                        boot: BootId::from_bytes([1; 8]),
+                    },
+                    anchors: Vec::new(),
+                    restates: None,
+                }),
+                body: Body::Note(Text { text: text.to_owned(), by: None }),
+            };
+            let (id, envelope) = fact::envelope::seal(&fact, &self.key).expect("signed");
+            (self.seq, self.prev) = (self.seq + 1, Some(id));
+            let entry = Entry { facts: vec![(id, envelope)], ..Entry::default() };
+            let actor = Actor { device: DEVICE, install: 1, incarnation: 0 };
+            self.document.write(actor, &entry).expect("written").bytes
+        }
+    }
+
+    fn admit(document: &mut Document, changes: &[Vec<u8>], slots: &mut Slots) -> Vec<PushResult> {
+        let key = Phone::new().key.public_key();
+        let author = Author { device: DEVICE, install: 1, key: &key, verify: verify_p256 };
+        let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
+        admit_run(document, &changes, &author, slots).iter().map(Ruled::result).collect()
+    }
+
+    fn code(result: &PushResult) -> Option<RefusalCode> {
+        match result {
+            PushResult::Refused(refusal) => Some(refusal.code),
+            PushResult::Accepted | PushResult::Duplicate | PushResult::MissingDeps(_) => None,
+        }
+    }
+
+    #[test]
+    fn each_change_has_its_own_result_and_a_repeat_is_a_duplicate() {
+        let mut phone = Phone::new();
+        let notes = ["a", "b", "c"].map(|text| phone.note(text));
+        let (mut document, mut slots) = (Document::new(DOC, DocKind::Patrol), Slots::default());
+        let results = admit(&mut document, &notes, &mut slots);
+        assert_eq!(results, vec![PushResult::Accepted; 3]);
+        assert_eq!(document.save(), phone.document.save());
+        let known = slots.clone();
+        assert_eq!(admit(&mut document, &notes, &mut slots), vec![PushResult::Duplicate; 3]);
+        assert_eq!(slots, known);
+    }
+
+    #[test]
+    fn what_builds_on_a_refused_change_misses_it_and_the_rest_goes_on() {
+        let mut phone = Phone::new();
+        let notes = ["a", "b", "c"].map(|text| phone.note(text));
+        let mut slots = Slots::default();
+        let taken = Slot { fact: FactId::from_bytes([5; 16]), prev: None };
+        slots.insert(1, 2, taken);
+        let mut document = Document::new(DOC, DocKind::Patrol);
+        let results = admit(&mut document, &notes, &mut slots);
+        assert_eq!(code(&results[0]), Some(RefusalCode::Equivocation), "its follower is another");
+
+        slots.insert(1, 2, Slot { prev: first_fact(&notes[0]), ..taken });
+        let results = admit(&mut document, &notes, &mut slots);
+        assert_eq!(results[0], PushResult::Accepted);
+        assert_eq!(code(&results[1]), Some(RefusalCode::Equivocation));
+        assert!(matches!(&results[2], PushResult::MissingDeps(missing) if missing.len() == 1));
+        assert_eq!(document.len(), 1, "a refused change is not in the document");
+    }
+
+    fn first_fact(change: &[u8]) -> Option<FactId> {
+        let document = Document::replay(DOC, DocKind::Patrol, [change]).expect("a change");
+        document.facts().first().map(|(id, _)| *id)
+    }
+
+    #[test]
+    fn a_bad_change_in_the_middle_spoils_only_itself() {
+        let mut phone = Phone::new();
+        let changes = [phone.note("a"), b"not a change".to_vec(), phone.note("b")];
+        let mut document = Document::new(DOC, DocKind::Patrol);
+        let results = admit(&mut document, &changes, &mut Slots::default());
+        assert_eq!(results[0], PushResult::Accepted);
+        assert_eq!(code(&results[1]), Some(RefusalCode::Malformed));
+        assert_eq!(results[2], PushResult::Accepted);
+    }
+}
