@@ -8,7 +8,10 @@
 mod flag;
 mod policy;
 mod reason;
+mod suspicion;
+mod time;
 mod verdict;
+mod window;
 
 use std::collections::BTreeSet;
 
@@ -69,34 +72,129 @@ pub struct Question<'a> {
 /// Judges a claim. Total: whatever the question holds, there is a verdict.
 #[must_use]
 pub fn judge(question: &Question<'_>, policy: &ArrivalPolicy) -> Verdict {
+    let deadline = question.started_at.plus(policy.limit_ms);
+    let anchors = time::anchors_of_boot(question);
+    let usable = window::usable(question.claim, policy);
+    let site = question.site.map(Site::validate);
+    let place = window::place(
+        match &site {
+            Some(Ok(site)) => Ok(site),
+            Some(Err(_)) => Err(PlaceGrade::Uncertain),
+            None => Err(PlaceGrade::NoSite),
+        },
+        question.claim.datum,
+        &usable,
+        policy,
+    );
     let tap = question.claim.tap.boot_ns;
-    let hard = Interval { earliest: question.not_before, latest: question.not_after };
+    let arrival = place.first_inside_ns.map_or(tap, |inside| inside.max(tap));
+    let when = time::bound(question, policy, arrival, &anchors);
+
+    let mut flags = question.circumstances.clone();
+    flags.extend(when.flags.iter().chain(&place.flags));
+    flags.extend(suspicion::flags(question, &usable.fixes, &anchors, policy));
+    flags.extend(circumstances_of(question, matches!(site, Some(Err(_)))));
+
+    let hard_timing = timing(when.evidence.hard, deadline);
+    let timing = timing(when.evidence.bounds, deadline);
+    let grade = grade(&when, hard_timing);
+    let conclusion = conclude(place.grade, timing, grade, &flags);
     Verdict {
-        conclusion: Conclusion::NeedsReview,
+        conclusion,
         policy: policy.version,
-        grade: Grade::Unknown,
-        place: PlaceGrade::Uncertain,
+        grade,
+        place: place.grade,
         started_at: question.started_at,
-        deadline: question.started_at.plus(policy.limit_ms),
-        timing: Timing::Unsettled,
-        reasons: vec![Reason::PlaceUncertain, Reason::TimeUnknown],
-        flags: question.circumstances.clone(),
-        time: TimeEvidence {
-            tap_boot_ns: tap,
-            arrival_boot_ns: tap,
-            hard,
-            soft: None,
-            bounds: hard,
-            anchors: 0,
-            binding: Vec::new(),
-        },
-        position: PlaceEvidence {
-            compared_in: None,
-            fixes: FixSummary::default(),
-            windows: 0,
-            windows_inside: 0,
-            deciding: Vec::new(),
-        },
+        deadline,
+        timing,
+        reasons: reasons(&place, timing, grade, &flags),
+        flags,
+        time: when.evidence,
+        position: place.evidence,
         thresholds: policy.clone(),
     }
+}
+
+/// What the question itself shows, whether or not the caller said so.
+fn circumstances_of(question: &Question<'_>, site_unusable: bool) -> impl Iterator<Item = Flag> {
+    [
+        (Flag::OrderNotNamed, question.claim.order.is_none()),
+        (Flag::Restated, question.author.restates.is_some()),
+        (Flag::SiteUnusable, site_unusable),
+    ]
+    .into_iter()
+    .filter_map(|(flag, seen)| seen.then_some(flag))
+}
+
+fn timing(bounds: Interval, deadline: Millis) -> Timing {
+    if bounds.is_empty() {
+        Timing::Unsettled
+    } else if bounds.latest.is_some_and(|latest| latest <= deadline) {
+        Timing::InTime
+    } else if bounds.earliest.is_some_and(|earliest| earliest > deadline) {
+        Timing::Late
+    } else {
+        Timing::Unsettled
+    }
+}
+
+fn grade(when: &time::Found, hard_timing: Timing) -> Grade {
+    if hard_timing != Timing::Unsettled {
+        Grade::Proven
+    } else if when.attested {
+        Grade::Attested
+    } else if when.evidence.bounds == Interval::default() || when.evidence.bounds.is_empty() {
+        Grade::Unknown
+    } else {
+        Grade::Claimed
+    }
+}
+
+/// Only a proven place with a settled time is the machine's to decide, and only without a flag
+/// that needs a person's eye.
+fn conclude(place: PlaceGrade, timing: Timing, grade: Grade, flags: &BTreeSet<Flag>) -> Conclusion {
+    if flags.iter().any(|flag| flag.weight() == Weight::Review) {
+        return Conclusion::NeedsReview;
+    }
+    match (place, timing) {
+        (PlaceGrade::Outside, _) => Conclusion::NotOnScene,
+        (PlaceGrade::ProvenInside, Timing::InTime) if grade >= Grade::Attested => {
+            Conclusion::OnTime
+        }
+        (PlaceGrade::ProvenInside, Timing::Late) if grade >= Grade::Attested => Conclusion::Late,
+        (
+            PlaceGrade::ProvenInside
+            | PlaceGrade::ProbablyInside
+            | PlaceGrade::Uncertain
+            | PlaceGrade::NoSite,
+            _,
+        ) => Conclusion::NeedsReview,
+    }
+}
+
+fn reasons(
+    place: &window::Found,
+    timing: Timing,
+    grade: Grade,
+    flags: &BTreeSet<Flag>,
+) -> Vec<Reason> {
+    let weighty = |weight| flags.iter().filter(move |flag| flag.weight() == weight);
+    let mut reasons: Vec<Reason> = weighty(Weight::Review).copied().map(Reason::Flagged).collect();
+    reasons.push(match place.grade {
+        PlaceGrade::ProvenInside => Reason::TwoWindowsInside,
+        PlaceGrade::ProbablyInside => Reason::OnlyProbablyInside,
+        PlaceGrade::Outside => Reason::AllFixesOutside,
+        PlaceGrade::NoSite => Reason::NoSite,
+        PlaceGrade::Uncertain if place.evidence.fixes.used == 0 => Reason::NoUsableFix,
+        PlaceGrade::Uncertain => Reason::PlaceUncertain,
+    });
+    reasons.push(match (grade, timing) {
+        (Grade::Unknown, _) => Reason::TimeUnknown,
+        (Grade::Claimed, _) => Reason::TimeOnlyClaimed,
+        (Grade::Attested | Grade::Proven, Timing::InTime) => Reason::LatestInTime,
+        (Grade::Attested | Grade::Proven, Timing::Late) => Reason::EarliestTooLate,
+        (Grade::Attested | Grade::Proven, Timing::Unsettled) => Reason::DeadlineWithinBounds,
+    });
+    reasons.extend(weighty(Weight::NotAttested).copied().map(Reason::Flagged));
+    reasons
 }

@@ -72,7 +72,7 @@ pub struct ArrivalPolicy {
 
 impl ArrivalPolicy {
     /// The first policy. The 60 minutes are the bureau's rule; the rest are our defaults, chosen by
-    /// the simulation in `tests/arrival_simulation.rs`.
+    /// the simulation in `tests/arrival/simulation.rs`.
     pub const V1: Self = Self {
         version: 1,
         limit_ms: 3_600_000,

@@ -183,7 +183,7 @@ pub struct AnchorBound {
 }
 
 /// What the fixes say of the place.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(array)]
 pub struct PlaceEvidence {
     /// The datum that fixes and site were compared in: the more shifted of their two.
