@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::time::Millis;
 use thiserror::Error;
 
+use crate::auth::staff::{self, First, FirstAdministratorError};
+use crate::auth::{Auth, token::SelfTestFailed};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
 use crate::hub::documents::Warm;
 use crate::jobs::Jobs;
 use crate::keys::{KeyError, Keys};
 use crate::poke::Pokes;
-use crate::random::{Random, SeededRandom, SystemRandom};
+use crate::random::{self, Random, SeededRandom, SystemRandom};
 use crate::store::{Store, StoreError};
 
 /// Why the program cannot start.
@@ -32,6 +35,12 @@ pub enum StartError {
     /// The signing keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The signatures of this build.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestFailed),
+    /// The first administrator.
+    #[error(transparent)]
+    FirstAdministrator(#[from] FirstAdministratorError),
 }
 
 /// Every part of the hub. Cheap to clone; handlers receive it as their state.
@@ -47,6 +56,8 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// The hub's signing keys.
     pub keys: Arc<Keys>,
+    /// What recognises callers.
+    pub auth: Arc<Auth>,
     /// The doorbell to live connections.
     pub pokes: Pokes,
     /// Work to be done later.
@@ -71,7 +82,10 @@ impl App {
         };
         let store = Store::open(&config.database_url(), config.database.connections).await?;
         store.migrate().await?;
+        let first = first_administrator(&*random, SystemClock.now());
+        staff::first_administrator(&store, dir, first).await?;
         Ok(Self {
+            auth: Arc::new(Auth::new(&keys.token_seed, &config.http.public_url)?),
             config: Arc::new(config),
             store,
             clock: Arc::new(SystemClock),
@@ -101,17 +115,34 @@ impl App {
         store.migrate().await?;
         let clock = ManualClock::at(Millis(1_795_392_000_000));
         let random = Arc::new(SeededRandom::new(42));
+        let first = first_administrator(&*random, clock.now());
+        staff::first_administrator(&store, dir, first).await?;
+        let keys = Keys::ephemeral(&*random);
+        let config = Config::for_tests(dir);
         let app = Self {
-            config: Arc::new(Config::for_tests(dir)),
+            auth: Arc::new(Auth::new(&keys.token_seed, &config.http.public_url)?),
+            config: Arc::new(config),
             store,
             clock: Arc::new(clock.clone()),
-            keys: Arc::new(Keys::ephemeral(&*random)),
+            keys: Arc::new(keys),
             random,
             pokes: Pokes::default(),
             jobs: Jobs::default(),
             warm: Arc::default(),
         };
         Ok((app, clock))
+    }
+
+    /// The same hub under another public address: for tests that learn their port late.
+    ///
+    /// # Errors
+    /// When the signatures of this build do not work.
+    pub fn at_public_url(mut self, public_url: &str) -> Result<Self, SelfTestFailed> {
+        self.auth = Arc::new(Auth::new(&self.keys.token_seed, public_url)?);
+        let mut config = Config::clone(&self.config);
+        public_url.clone_into(&mut config.http.public_url);
+        self.config = Arc::new(config);
+        Ok(self)
     }
 
     /// This moment on the hub's clock.
@@ -124,5 +155,14 @@ impl App {
     #[must_use]
     pub fn new_id(&self) -> [u8; 16] {
         crate::random::uuid_v7(&*self.random, self.now())
+    }
+}
+
+fn first_administrator(random: &dyn Random, at: Millis) -> First {
+    First {
+        unit: UnitId::from_bytes(random::uuid_v7(random, at)),
+        person: PersonId::from_bytes(random::uuid_v7(random, at)),
+        key: random::bytes(random),
+        at,
     }
 }

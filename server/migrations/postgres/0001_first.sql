@@ -170,7 +170,8 @@ CREATE INDEX staff_key_person ON staff_key (person_id);
 -- Phones --------------------------------------------------------------------------------------
 
 CREATE TABLE enrolment_code (
-    code_hash BYTEA PRIMARY KEY,
+    selector TEXT PRIMARY KEY,
+    code_hash BYTEA NOT NULL,
     person_id BYTEA NOT NULL REFERENCES person (person_id),
     issued_by BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
@@ -181,11 +182,19 @@ CREATE TABLE enrolment_code (
 );
 CREATE INDEX enrolment_code_person ON enrolment_code (person_id);
 
+CREATE TABLE enrolment_guess (
+    since BIGINT PRIMARY KEY,
+    failures BIGINT NOT NULL
+);
+
 CREATE TABLE device (
     device BYTEA PRIMARY KEY,
     person_id BYTEA NOT NULL REFERENCES person (person_id),
     key BYTEA NOT NULL UNIQUE,
-    label TEXT NOT NULL,
+    model TEXT NOT NULL,
+    key_level TEXT NOT NULL,
+    app_version TEXT NOT NULL,
+    check_words TEXT NOT NULL,
     install BIGINT NOT NULL,
     anchors BIGINT NOT NULL DEFAULT 0,
     enrolled_at BIGINT NOT NULL,
@@ -233,18 +242,9 @@ CREATE TABLE refresh_token (
     device BYTEA NOT NULL REFERENCES device (device),
     created_at BIGINT NOT NULL,
     last_used_at BIGINT,
-    expires_at BIGINT NOT NULL,
-    revoked_at BIGINT
+    expires_at BIGINT NOT NULL
 );
 CREATE INDEX refresh_token_device ON refresh_token (device);
-
-CREATE TABLE dpop_seen (
-    thumbprint BYTEA NOT NULL,
-    jti_hash BYTEA NOT NULL,
-    expires_at BIGINT NOT NULL,
-    PRIMARY KEY (thumbprint, jti_hash)
-);
-CREATE INDEX dpop_seen_expires ON dpop_seen (expires_at);
 
 -- Work ----------------------------------------------------------------------------------------
 

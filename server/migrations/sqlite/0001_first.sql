@@ -170,7 +170,8 @@ CREATE INDEX staff_key_person ON staff_key (person_id);
 -- Phones --------------------------------------------------------------------------------------
 
 CREATE TABLE enrolment_code (
-    code_hash BLOB PRIMARY KEY,
+    selector TEXT PRIMARY KEY,
+    code_hash BLOB NOT NULL,
     person_id BLOB NOT NULL REFERENCES person (person_id),
     issued_by BLOB NOT NULL,
     created_at INTEGER NOT NULL,
@@ -181,11 +182,19 @@ CREATE TABLE enrolment_code (
 ) STRICT;
 CREATE INDEX enrolment_code_person ON enrolment_code (person_id);
 
+CREATE TABLE enrolment_guess (
+    since INTEGER PRIMARY KEY,
+    failures INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE device (
     device BLOB PRIMARY KEY,
     person_id BLOB NOT NULL REFERENCES person (person_id),
     key BLOB NOT NULL UNIQUE,
-    label TEXT NOT NULL,
+    model TEXT NOT NULL,
+    key_level TEXT NOT NULL,
+    app_version TEXT NOT NULL,
+    check_words TEXT NOT NULL,
     install INTEGER NOT NULL,
     anchors INTEGER NOT NULL DEFAULT 0,
     enrolled_at INTEGER NOT NULL,
@@ -233,18 +242,9 @@ CREATE TABLE refresh_token (
     device BLOB NOT NULL REFERENCES device (device),
     created_at INTEGER NOT NULL,
     last_used_at INTEGER,
-    expires_at INTEGER NOT NULL,
-    revoked_at INTEGER
+    expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX refresh_token_device ON refresh_token (device);
-
-CREATE TABLE dpop_seen (
-    thumbprint BLOB NOT NULL,
-    jti_hash BLOB NOT NULL,
-    expires_at INTEGER NOT NULL,
-    PRIMARY KEY (thumbprint, jti_hash)
-) STRICT;
-CREATE INDEX dpop_seen_expires ON dpop_seen (expires_at);
 
 -- Work ----------------------------------------------------------------------------------------
 

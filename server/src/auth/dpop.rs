@@ -17,8 +17,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use thiserror::Error;
 
 use super::jwk::{DeviceKey, Jwk, Thumbprint};
-use super::keys::HubKeys;
 use super::nonce::Nonces;
+use super::secrets::Secrets;
 
 /// Bytes of a proof; honest ones have about 500.
 const PROOF_BYTES: usize = 4 * 1024;
@@ -75,10 +75,10 @@ pub struct Proofs {
 impl Proofs {
     /// Checks proofs for the server that phones know as `public_url`.
     #[must_use]
-    pub fn new(keys: &HubKeys, public_url: &str) -> Self {
+    pub fn new(secrets: &Secrets, public_url: &str) -> Self {
         Self {
             public_url: public_url.to_owned(),
-            nonces: Nonces::new(keys.nonce.clone()),
+            nonces: Nonces::new(secrets.nonce.clone()),
             used: Mutex::default(),
         }
     }
@@ -196,7 +196,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::auth::keys::RootSecret;
     use crate::auth::nonce::GENERATION_MS;
 
     const NOW: Millis = Millis(1_750_000_000_000);
@@ -204,7 +203,7 @@ mod tests {
         Request { method: "POST", path: "/v1/sync", access_token: Some("token") };
 
     fn proofs() -> Proofs {
-        Proofs::new(&HubKeys::derive(&RootSecret::new([1; 32])), "https://hub.example")
+        Proofs::new(&Secrets::derive(&[1; 32]), "https://hub.example")
     }
 
     fn key() -> SoftwareP256 {

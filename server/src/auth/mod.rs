@@ -1,7 +1,62 @@
-//! Who asks, and what they may do.
+//! Who calls, and what they may see.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`gate`] | routes, each with the access it demands |
+//! | [`role`], [`viewer`] | who may do what, and how far it reaches |
+//! | [`token`], [`dpop`], [`jwk`] | a phone's access token and the proof that it is the phone's |
+//! | [`enrol`], [`refresh`] | how a phone comes to its tokens |
+//! | [`staff`] | keys of people at desks |
 
+use std::fmt;
+
+use aws_lc_rs::hmac;
+
+mod credentials;
 pub mod dpop;
+pub mod enrol;
+pub mod gate;
 pub mod jwk;
-pub mod keys;
 mod nonce;
+pub mod refresh;
+pub mod role;
+mod secrets;
+pub mod staff;
 pub mod token;
+pub mod viewer;
+
+pub(crate) use credentials::role_column;
+pub use gate::{Access, Proven, Route, Routes};
+pub use role::{Action, Reach, Role};
+pub use viewer::{SWEEP, Scope, Seat, Sweep, Viewer};
+
+/// What recognises callers: part of [`App`](crate::app::App).
+pub struct Auth {
+    /// Issues and reads access tokens.
+    pub tokens: token::AccessTokens,
+    /// Checks proofs of possession.
+    pub proofs: dpop::Proofs,
+    code: hmac::Key,
+}
+
+impl Auth {
+    /// For the hub that phones know as `public_url`, with everything secret following from `seed`.
+    ///
+    /// # Errors
+    /// When the signatures of this build do not work.
+    pub fn new(seed: &[u8; 32], public_url: &str) -> Result<Self, token::SelfTestFailed> {
+        let secrets = secrets::Secrets::derive(seed);
+        let public_url = public_url.trim_end_matches('/');
+        Ok(Self {
+            tokens: token::AccessTokens::new(&secrets, public_url)?,
+            proofs: dpop::Proofs::new(&secrets, public_url),
+            code: secrets.code,
+        })
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}

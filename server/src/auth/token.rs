@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::jwk::Thumbprint;
-use super::keys::HubKeys;
+use super::secrets::Secrets;
 
 /// Seconds that a fresh token is good for.
-pub const LIFETIME_S: i64 = 600;
+pub const LIFETIME_S: u32 = 600;
 /// Longest lifetime, in seconds, that a token may claim.
 const LONGEST_S: i64 = 900;
 /// Seconds by which the clocks of two nodes may differ.
@@ -90,15 +90,15 @@ impl AccessTokens {
     ///
     /// # Errors
     /// When that test fails.
-    pub fn new(keys: &HubKeys, public_url: &str) -> Result<Self, SelfTestFailed> {
+    pub fn new(secrets: &Secrets, public_url: &str) -> Result<Self, SelfTestFailed> {
         // A second call in the same process is refused and harmless: the first is in force.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let public = SoftwareEd25519::from_seed(&keys.token_seed).public_key();
+        let public = SoftwareEd25519::from_seed(&secrets.token_seed).public_key();
         let kid = URL_SAFE_NO_PAD.encode(&sha256(&public).as_bytes()[..9]);
         let tokens = Self {
             issuer: public_url.to_owned(),
             audience: format!("{public_url}/v1"),
-            signing: EncodingKey::from_ed_der(&[&PKCS8_PREFIX, &keys.token_seed[..]].concat()),
+            signing: EncodingKey::from_ed_der(&[&PKCS8_PREFIX, &secrets.token_seed[..]].concat()),
             verifying: BTreeMap::from([(kid.clone(), DecodingKey::from_ed_der(&public))]),
             kid,
         };
@@ -117,7 +117,7 @@ impl AccessTokens {
             client_id: subject.device,
             iat: now_s,
             nbf: now_s,
-            exp: now_s + LIFETIME_S,
+            exp: now_s + i64::from(LIFETIME_S),
             jti: URL_SAFE_NO_PAD.encode(unique),
             cnf: Confirmation { jkt: subject.key.to_string() },
         };
@@ -236,14 +236,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::auth::keys::RootSecret;
 
     const URL: &str = "https://hub.example";
     const NOW: Millis = Millis(1_750_000_000_000);
     const NOW_S: i64 = 1_750_000_000;
 
-    fn keys(root: u8) -> HubKeys {
-        HubKeys::derive(&RootSecret::new([root; 32]))
+    fn keys(root: u8) -> Secrets {
+        Secrets::derive(&[root; 32])
     }
 
     fn tokens() -> AccessTokens {

@@ -1,21 +1,30 @@
 //! The API: routes, what every request passes, and the loop that accepts connections.
 //!
-//! A resource is a module with `pub fn routes() -> Router<App>`; it is merged in [`router`]. Errors
+//! A resource is a module with `pub fn routes() -> Routes`, each route with the access it demands; it
+//! is merged in [`api`] or [`unhurried`]. Errors
 //! are [`Problem`]s (RFC 9457); bodies come in through [`extract`], so that a refused one is a
 //! problem too.
 
+pub mod devices;
+pub mod enrol;
 pub mod extract;
+pub mod fields;
 mod health;
+pub mod keys;
 mod limits;
 mod observe;
+pub mod people;
 mod problem;
 mod serve;
+pub mod teams;
+pub mod units;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
 use crate::app::App;
+use crate::auth::Routes;
 
 pub use limits::{body_limit, deadline};
 pub use observe::metrics_router;
@@ -28,8 +37,8 @@ pub use serve::{Stop, Stopper, serve};
 #[must_use]
 pub fn router(app: &App) -> Router {
     let http = &app.config.http;
-    let hurried = deadline(api(), http.request_timeout_s);
-    let bounded = limits::in_flight(hurried.merge(unhurried()), http.in_flight);
+    let hurried = deadline(api().into_router(app), http.request_timeout_s);
+    let bounded = limits::in_flight(hurried.merge(unhurried().into_router(app)), http.in_flight);
     bounded
         .merge(health::routes())
         .fallback(no_such_route)
@@ -41,13 +50,19 @@ pub fn router(app: &App) -> Router {
 }
 
 /// Routes that answer within `http.request_timeout_s`.
-fn api() -> Router<App> {
-    Router::new()
+pub(crate) fn api() -> Routes {
+    Routes::new()
+        .merge(enrol::routes())
+        .merge(units::routes())
+        .merge(teams::routes())
+        .merge(people::routes())
+        .merge(keys::routes())
+        .merge(devices::routes())
 }
 
 /// Routes that keep their own time: long uploads, live connections.
-fn unhurried() -> Router<App> {
-    Router::new()
+pub(crate) fn unhurried() -> Routes {
+    Routes::new()
 }
 
 async fn no_such_route() -> Problem {

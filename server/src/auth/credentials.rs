@@ -1,0 +1,216 @@
+//! From the headers of a request to the person behind it.
+
+use std::collections::BTreeSet;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use onscene_sync_core::id::{DeviceId, PersonId, TeamId, UnitId};
+use sqlx::any::AnyRow;
+
+use super::dpop::{ProofError, Request};
+use super::gate::{DPOP, DPOP_NONCE};
+use super::jwk::DeviceKey;
+use super::role::{Action, Reach, Role};
+use super::staff;
+use super::token::{Subject, TokenError};
+use super::viewer::{SWEEP, Seat, Viewer};
+use crate::app::App;
+use crate::http::Problem;
+use crate::store::{RowExt as _, StoreError, Tx};
+
+/// The key behind the request's proof, which must not name an access token.
+pub(super) fn proven_key(app: &App, parts: &Parts) -> Result<DeviceKey, Problem> {
+    check_proof(app, parts, None)
+}
+
+/// The person behind the request: a phone's by token and proof, a desk's by personal key.
+pub(super) async fn viewer(app: &App, parts: &Parts) -> Result<Viewer, Problem> {
+    let credentials = single(parts, &header::AUTHORIZATION)?.ok_or_else(no_credentials)?;
+    let (scheme, value) = credentials.split_once(' ').ok_or_else(no_credentials)?;
+    if scheme.eq_ignore_ascii_case("dpop") {
+        let subject = app.auth.tokens.verify(value, app.now()).map_err(token_problem)?;
+        let key = check_proof(app, parts, Some(value))?;
+        if key.thumbprint() != subject.key {
+            return Err(another_key());
+        }
+        return phone(app, subject, key).await;
+    }
+    if scheme.eq_ignore_ascii_case("bearer") && value.starts_with(staff::PREFIX) {
+        return staff::viewer(app, value).await;
+    }
+    Err(no_credentials())
+}
+
+fn check_proof(app: &App, parts: &Parts, token: Option<&str>) -> Result<DeviceKey, Problem> {
+    let proof = single(parts, &DPOP)?.ok_or_else(|| proof_problem(app, ProofError::Malformed))?;
+    let request =
+        Request { method: parts.method.as_str(), path: parts.uri.path(), access_token: token };
+    app.auth.proofs.check(proof, request, app.now()).map_err(|error| proof_problem(app, error))
+}
+
+/// The one value of a header; `None` when there is none.
+fn single<'p>(parts: &'p Parts, name: &HeaderName) -> Result<Option<&'p str>, Problem> {
+    let mut values = parts.headers.get_all(name).iter();
+    let value = values.next().map(HeaderValue::to_str).transpose();
+    match (value, values.next()) {
+        (Ok(value), None) => Ok(value),
+        _ => Err(Problem::invalid(format!("the header `{name}` must be there once, in ASCII"))),
+    }
+}
+
+async fn phone(app: &App, subject: Subject, key: DeviceKey) -> Result<Viewer, Problem> {
+    let found = app.store.with_read("auth.phone", subject.device, |tx, device| {
+        Box::pin(async move { find_phone(tx, *device).await })
+    });
+    let Some((viewer, closed)) = found.await? else { return Err(another_key()) };
+    let registered = viewer.seat.is_some_and(|seat| seat.key == key);
+    if viewer.person != subject.person || !registered {
+        return Err(another_key());
+    }
+    if closed { Err(person_closed()) } else { Ok(viewer) }
+}
+
+async fn find_phone(tx: &mut Tx, device: DeviceId) -> Result<Option<(Viewer, bool)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT d.install, d.key, d.revoked_at, p.person_id, p.role, p.unit_id, p.team_id, \
+                p.closed_at \
+         FROM device d JOIN person p ON p.person_id = d.person_id WHERE d.device = $1",
+    )
+    .bind(&device.as_bytes()[..])
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let key = row.bytes("key")?;
+    let key = DeviceKey::from_point(&key).ok_or_else(|| StoreError::Inconsistent {
+        column: "key".to_owned(),
+        found: format!("{} bytes", key.len()),
+        expected: "an uncompressed P-256 point".to_owned(),
+    })?;
+    let revoked = row.opt_millis("revoked_at")?.is_some();
+    let seat = Seat { device, install: row.number("install")?, key, revoked };
+    let closed = row.opt_millis("closed_at")?.is_some();
+    Ok(Some((person_viewer(tx, &row, Some(seat)).await?, closed && !revoked)))
+}
+
+/// Reads `person_id`, `role`, `unit_id` and `team_id`, and the units below if they matter.
+pub(super) async fn person_viewer(
+    tx: &mut Tx,
+    row: &AnyRow,
+    seat: Option<Seat>,
+) -> Result<Viewer, StoreError> {
+    let role = role_column(row)?;
+    let unit = UnitId::from_bytes(row.array("unit_id")?);
+    let below =
+        if looks_down(role) { units_below(tx, unit).await? } else { BTreeSet::from([unit]) };
+    Ok(Viewer {
+        person: PersonId::from_bytes(row.array("person_id")?),
+        role,
+        unit,
+        team: row.opt_array("team_id")?.map(TeamId::from_bytes),
+        seat,
+        below,
+    })
+}
+
+/// Reads a column `role`.
+pub(crate) fn role_column(row: &AnyRow) -> Result<Role, StoreError> {
+    let text = row.text("role")?;
+    text.parse().map_err(|_| StoreError::Inconsistent {
+        column: "role".to_owned(),
+        found: text,
+        expected: "a role".to_owned(),
+    })
+}
+
+fn looks_down(role: Role) -> bool {
+    role.reach(Action::ReadCases) == Reach::Subtree
+}
+
+async fn units_below(tx: &mut Tx, unit: UnitId) -> Result<BTreeSet<UnitId>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SWEEP} SELECT unit_id FROM sweep"));
+    let rows = sqlx::query(sql)
+        .bind(0_i64)
+        .bind(&unit.as_bytes()[..])
+        .bind(1_i64)
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter().map(|row| row.array("unit_id").map(UnitId::from_bytes)).collect()
+}
+
+fn unauthorized(code: &'static str, title: &'static str, challenge: &'static str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code, title)
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+const DPOP_CHALLENGE: &str = r#"DPoP error="invalid_token", algs="ES256""#;
+const PROOF_CHALLENGE: &str = r#"DPoP error="invalid_dpop_proof", algs="ES256""#;
+const NONCE_CHALLENGE: &str = r#"DPoP error="use_dpop_nonce", algs="ES256""#;
+const EITHER_CHALLENGE: &str = r#"DPoP algs="ES256", Bearer"#;
+
+fn no_credentials() -> Problem {
+    unauthorized("no_credentials", "Who are you?", EITHER_CHALLENGE).detail(
+        "phones send `Authorization: DPoP <access token>` and a `DPoP` header, \
+         desks send `Authorization: Bearer onk_…`",
+    )
+}
+
+pub(super) fn bad_staff_key() -> Problem {
+    unauthorized("bad_key", "The key is not valid", "Bearer error=\"invalid_token\"")
+        .detail("it is unknown, expired or revoked: ask an administrator for a new one")
+}
+
+fn another_key() -> Problem {
+    unauthorized("token_of_another_key", "The token is not this phone's", DPOP_CHALLENGE)
+        .detail("the access token is bound to another key: ask for one with this phone's key")
+}
+
+fn token_problem(error: TokenError) -> Problem {
+    let code = match error {
+        TokenError::Malformed => "token_malformed",
+        TokenError::UnknownKey | TokenError::BadSignature => "token_not_ours",
+        TokenError::WrongIssuer => "token_of_another_issuer",
+        TokenError::WrongAudience => "token_for_another_audience",
+        TokenError::Expired => "token_expired",
+        TokenError::ImplausibleTimes => "token_times",
+    };
+    unauthorized(code, "The access token is not taken", DPOP_CHALLENGE).detail(error.to_string())
+}
+
+fn proof_problem(app: &App, error: ProofError) -> Problem {
+    let (code, challenge) = match error {
+        ProofError::UseNonce => ("use_dpop_nonce", NONCE_CHALLENGE),
+        ProofError::Replayed => ("proof_replayed", PROOF_CHALLENGE),
+        ProofError::TooMany => return too_many(error),
+        ProofError::Malformed
+        | ProofError::BadSignature
+        | ProofError::OtherRequest
+        | ProofError::OtherToken => ("bad_proof", PROOF_CHALLENGE),
+    };
+    let problem = unauthorized(code, "The proof of possession is not taken", challenge)
+        .detail(error.to_string());
+    match HeaderValue::from_str(&app.auth.proofs.nonce(app.now())) {
+        Ok(nonce) => problem.header(DPOP_NONCE.clone(), nonce),
+        Err(_) => problem,
+    }
+}
+
+fn too_many(error: ProofError) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests")
+        .detail(error.to_string())
+        .retry_after(300)
+}
+
+pub(super) fn person_closed() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "person_closed", "This person has left")
+        .detail("an administrator closed this person's account")
+}
+
+pub(super) fn revoked() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "device_revoked", "This phone was revoked")
+        .detail("it may only hand in what it still holds, by syncing; then enrol it anew")
+}
+
+pub(super) fn not_a_phone() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "not_a_phone", "Only enrolled phones do this")
+        .detail("use the access token of an enrolled phone, not a personal key")
+}

@@ -1,0 +1,175 @@
+//! Routes with the access each one demands. A route cannot be added without saying so, and the
+//! gate stands before the handler whatever the handler asks for.
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::handler::Handler;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use super::credentials;
+use super::jwk::DeviceKey;
+use super::role::{Action, Reach};
+use super::viewer::forbidden;
+use crate::app::App;
+use crate::http::Problem;
+
+/// Header of a proof of possession.
+pub(super) static DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Header of the next nonce.
+pub(super) static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// What a route demands of whoever calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A proof of possession of some key, without a token: enrolment and tokens. The handler gets
+    /// the key as [`Proven`].
+    Handshake,
+    /// An enrolled phone of someone who may [`Action::Sync`]. It may be revoked: the handler looks
+    /// at [`Seat::revoked`](super::viewer::Seat::revoked).
+    Phone,
+    /// Someone whose role may do this somewhere; the handler checks where.
+    May(Action),
+}
+
+/// One method of one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The address, with `{parameters}`.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+}
+
+/// Routes being collected.
+#[derive(Debug, Default)]
+pub struct Routes(Vec<(Route, MethodRouter<App>)>);
+
+impl Routes {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a GET.
+    #[must_use]
+    pub fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, access, on(MethodFilter::GET, handler))
+    }
+
+    /// Adds a POST.
+    #[must_use]
+    pub fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::POST, path, access, on(MethodFilter::POST, handler))
+    }
+
+    /// Adds a PATCH.
+    #[must_use]
+    pub fn patch<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::PATCH, path, access, on(MethodFilter::PATCH, handler))
+    }
+
+    fn add(
+        mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: MethodRouter<App>,
+    ) -> Self {
+        self.0.push((Route { method, path, access }, handler));
+        self
+    }
+
+    /// Takes in the routes of another resource.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// What has been collected.
+    pub fn table(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter().map(|(route, _)| route)
+    }
+
+    /// The router, each route behind its gate.
+    pub fn into_router(self, app: &App) -> Router<App> {
+        self.0.into_iter().fold(Router::new(), |router, (route, handler)| {
+            let state = (app.clone(), route.access);
+            router.route(route.path, handler.route_layer(from_fn_with_state(state, gate)))
+        })
+    }
+}
+
+/// The key that a caller without a token has proven to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Proven(pub DeviceKey);
+
+impl<S: Sync> FromRequestParts<S> for Proven {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let missing = || Problem::internal(&"a handler wants a key on a route that asks for none");
+        parts.extensions.get().copied().ok_or_else(missing)
+    }
+}
+
+async fn gate(
+    State((app, access)): State<(App, Access)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let with_proof = parts.headers.contains_key(&DPOP);
+    let mut response = match admit(&app, access, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(problem) => problem.into_response(),
+    };
+    if with_proof && let Ok(nonce) = HeaderValue::from_str(&app.auth.proofs.nonce(app.now())) {
+        response.headers_mut().insert(DPOP_NONCE.clone(), nonce);
+    }
+    response
+}
+
+async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<(), Problem> {
+    let action = match access {
+        Access::Handshake => {
+            let key = credentials::proven_key(app, parts)?;
+            parts.extensions.insert(Proven(key));
+            return Ok(());
+        }
+        Access::Phone => Action::Sync,
+        Access::May(action) => action,
+    };
+    let viewer = credentials::viewer(app, parts).await?;
+    if viewer.role.reach(action) == Reach::Nothing {
+        return Err(forbidden(viewer.role));
+    }
+    match viewer.seat {
+        Some(seat) if seat.revoked && access != Access::Phone => {
+            return Err(credentials::revoked());
+        }
+        None if access == Access::Phone => return Err(credentials::not_a_phone()),
+        Some(_) | None => {}
+    }
+    parts.extensions.insert(viewer);
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! Who may do what: one table, deny by default.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A person's post. One at a time; earlier ones stay on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+pub enum Role {
+    /// Keeps units, people, phones and keys. Sees no cases.
+    Administrator,
+    /// The command centre: registers, dispatches, feeds back.
+    Dispatcher,
+    /// Leads a unit and all below it.
+    UnitLeader,
+    /// Patrols and goes on scene (巡查员).
+    Inspector,
+    /// Supervision (督查): rechecks, settles reviews and what was quarantined.
+    Supervisor,
+    /// A bureau leader: reads everything but identities.
+    Leader,
+    /// Reads everything, writes nothing.
+    Auditor,
+}
+
+/// A name that is no role.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "`{0}` is no role: use administrator, dispatcher, unit_leader, inspector, supervisor, leader \
+     or auditor"
+)]
+pub struct UnknownRole(String);
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Administrator,
+        Self::Dispatcher,
+        Self::UnitLeader,
+        Self::Inspector,
+        Self::Supervisor,
+        Self::Leader,
+        Self::Auditor,
+    ];
+
+    /// As it stands in JSON and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Dispatcher => "dispatcher",
+            Self::UnitLeader => "unit_leader",
+            Self::Inspector => "inspector",
+            Self::Supervisor => "supervisor",
+            Self::Leader => "leader",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// Whether people of this role work with an enrolled phone.
+    #[must_use]
+    pub fn carries_phone(self) -> bool {
+        self.reach(Action::Sync) != Reach::Nothing
+    }
+
+    /// How far this role may do `action`.
+    #[must_use]
+    pub const fn reach(self, action: Action) -> Reach {
+        use Reach::{Everything, Nothing, OwnUnit, Subtree};
+        match self {
+            Self::Administrator => match action {
+                Action::ReadUnits
+                | Action::ManageUnits
+                | Action::ReadTeams
+                | Action::ManageTeams
+                | Action::ReadPeople
+                | Action::ManagePeople
+                | Action::ManageKeys
+                | Action::EnrolPhones
+                | Action::ReadPhones
+                | Action::RevokePhones => Everything,
+                _ => Nothing,
+            },
+            Self::Dispatcher => match action {
+                Action::ReadUnits
+                | Action::ReadTeams
+                | Action::ReadPeople
+                | Action::ReadCases
+                | Action::RegisterCases
+                | Action::DispatchCases => Everything,
+                _ => Nothing,
+            },
+            Self::UnitLeader => match action {
+                Action::ReadUnits => Everything,
+                Action::ReadTeams
+                | Action::ManageTeams
+                | Action::ReadPeople
+                | Action::EnrolPhones
+                | Action::ReadPhones
+                | Action::RevokePhones
+                | Action::ReadCases => Subtree,
+                Action::Sync => OwnUnit,
+                _ => Nothing,
+            },
+            Self::Inspector => match action {
+                Action::ReadUnits
+                | Action::ReadTeams
+                | Action::ReadPeople
+                | Action::ReadCases
+                | Action::Sync => OwnUnit,
+                _ => Nothing,
+            },
+            Self::Supervisor => match action {
+                Action::ReadUnits => Everything,
+                Action::ReadTeams
+                | Action::ReadPeople
+                | Action::ReadPhones
+                | Action::ReadCases
+                | Action::SettleReviews
+                | Action::ReadQuarantine
+                | Action::SettleQuarantine
+                | Action::Sync => Subtree,
+                _ => Nothing,
+            },
+            Self::Leader => match action {
+                Action::ReadUnits
+                | Action::ReadTeams
+                | Action::ReadPeople
+                | Action::ReadCases
+                | Action::SettleReviews => Everything,
+                _ => Nothing,
+            },
+            Self::Auditor => match action {
+                Action::ReadUnits
+                | Action::ReadTeams
+                | Action::ReadPeople
+                | Action::ReadPhones
+                | Action::ReadCases
+                | Action::ReadQuarantine => Everything,
+                _ => Nothing,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        let unknown = || UnknownRole(text.chars().take(40).collect());
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(unknown)
+    }
+}
+
+impl From<Role> for &'static str {
+    fn from(role: Role) -> Self {
+        role.as_str()
+    }
+}
+
+impl TryFrom<String> for Role {
+    type Error = UnknownRole;
+    fn try_from(text: String) -> Result<Self, UnknownRole> {
+        text.parse()
+    }
+}
+
+/// Something that a person may or may not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// See units.
+    ReadUnits,
+    /// Add units.
+    ManageUnits,
+    /// See teams.
+    ReadTeams,
+    /// Add teams.
+    ManageTeams,
+    /// See people.
+    ReadPeople,
+    /// Add people, change their role and unit.
+    ManagePeople,
+    /// Issue and revoke personal API keys.
+    ManageKeys,
+    /// Issue enrolment codes.
+    EnrolPhones,
+    /// See phones.
+    ReadPhones,
+    /// Revoke phones.
+    RevokePhones,
+    /// Exchange documents, with an enrolled phone.
+    Sync,
+    /// See cases, their verdicts and evidence.
+    ReadCases,
+    /// Register cases.
+    RegisterCases,
+    /// Order units out.
+    DispatchCases,
+    /// Decide what a machine left open.
+    SettleReviews,
+    /// See what phones sent and the hub refused.
+    ReadQuarantine,
+    /// Decide what becomes of it.
+    SettleQuarantine,
+}
+
+/// How far an action reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Not at all.
+    Nothing,
+    /// What belongs to one's own unit.
+    OwnUnit,
+    /// One's own unit and all below it.
+    Subtree,
+    /// The whole bureau.
+    Everything,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_survives_its_name_and_a_wrong_one_lists_the_right() {
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        let error = "chief".parse::<Role>().expect_err("unknown").to_string();
+        assert!(error.contains("`chief`") && error.contains("unit_leader"), "{error}");
+    }
+
+    #[test]
+    fn those_who_manage_the_system_see_no_cases_and_auditors_change_nothing() {
+        assert_eq!(Role::Administrator.reach(Action::ReadCases), Reach::Nothing);
+        let writes = [
+            Action::ManageUnits,
+            Action::ManageTeams,
+            Action::ManagePeople,
+            Action::ManageKeys,
+            Action::EnrolPhones,
+            Action::RevokePhones,
+            Action::Sync,
+            Action::RegisterCases,
+            Action::DispatchCases,
+            Action::SettleReviews,
+            Action::SettleQuarantine,
+        ];
+        assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
+    }
+
+    #[test]
+    fn nobody_below_the_command_centre_dispatches() {
+        let dispatching: Vec<_> = Role::ALL
+            .into_iter()
+            .filter(|role| role.reach(Action::DispatchCases) != Reach::Nothing)
+            .collect();
+        assert_eq!(dispatching, [Role::Dispatcher]);
+    }
+}

@@ -1,0 +1,453 @@
+//! People, their role and unit, and the posts they have held.
+//!
+//! `GET /v1/people[?unit=&after=&limit=]`, `POST /v1/people {name, role, unit, team?}`,
+//! `GET /v1/people/{id}`, `POST /v1/people/{id}/posts {role, unit, team?}`,
+//! `POST /v1/people/{id}/closure`, `GET /v1/me`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use onscene_sync_core::id::{PersonId, TeamId, UnitId};
+use onscene_sync_core::time::Millis;
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+
+use super::Problem;
+use super::extract::{JsonBody, PathOf, QueryOf};
+use super::fields::Name;
+use super::{teams, units};
+use crate::app::App;
+use crate::auth::{Access, Action, Role, Routes, SWEEP, Scope, Sweep, Viewer, enrol, role_column};
+use crate::store::{RowExt as _, StoreError, Tx};
+
+/// People in one answer at most, and by default.
+const PAGE: u16 = 500;
+
+/// The routes of this resource.
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/people", Access::May(Action::ReadPeople), list)
+        .post("/v1/people", Access::May(Action::ManagePeople), create)
+        .get("/v1/people/{id}", Access::May(Action::ReadPeople), show)
+        .post("/v1/people/{id}/posts", Access::May(Action::ManagePeople), appoint)
+        .post("/v1/people/{id}/closure", Access::May(Action::ManagePeople), close)
+        .get("/v1/me", Access::May(Action::ReadUnits), me)
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Their id.
+    pub id: PersonId,
+    /// Their name.
+    pub name: String,
+    /// Their role now.
+    pub role: Role,
+    /// Their unit now.
+    pub unit: UnitId,
+    /// Their team now.
+    pub team: Option<TeamId>,
+    /// Since when they are on record.
+    pub created_at: Millis,
+    /// When they left.
+    pub closed_at: Option<Millis>,
+}
+
+/// `GET /v1/people`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct People {
+    /// In order of their making.
+    pub people: Vec<Person>,
+    /// There are more: ask again with this as `after`.
+    pub next: Option<PersonId>,
+}
+
+/// `GET /v1/people/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRecord {
+    /// The person now.
+    pub person: Person,
+    /// Every post they have held, the present one last.
+    pub posts: Vec<PostHeld>,
+}
+
+/// A post that somebody held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostHeld {
+    /// The role.
+    pub role: Role,
+    /// The unit.
+    pub unit: UnitId,
+    /// The team.
+    pub team: Option<TeamId>,
+    /// From when.
+    pub from: Millis,
+    /// Until when; `None` while it lasts.
+    pub until: Option<Millis>,
+}
+
+/// `POST /v1/people`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePerson {
+    /// Their name.
+    pub name: Name,
+    /// Their role.
+    pub role: Role,
+    /// Their unit.
+    pub unit: UnitId,
+    /// Their team, one of the unit's.
+    #[serde(default)]
+    pub team: Option<TeamId>,
+}
+
+/// `POST /v1/people/{id}/posts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Appoint {
+    /// Their role from now on.
+    pub role: Role,
+    /// Their unit from now on.
+    pub unit: UnitId,
+    /// Their team from now on.
+    #[serde(default)]
+    pub team: Option<TeamId>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    unit: Option<UnitId>,
+    after: Option<PersonId>,
+    limit: Option<u16>,
+}
+
+async fn list(
+    State(app): State<App>,
+    viewer: Viewer,
+    QueryOf(filter): QueryOf<Filter>,
+) -> Result<Json<People>, Problem> {
+    let sweep = viewer.sweep(Action::ReadPeople, filter.unit)?;
+    let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let after = filter.after.unwrap_or(PersonId::from_bytes([0; 16]));
+    let page = app.store.with_read("people.list", (sweep, after, limit), |tx, page| {
+        Box::pin(async move { select(tx, &page.0, page.1, page.2).await })
+    });
+    let people = page.await?;
+    let next = people.last().filter(|_| people.len() == usize::from(limit)).map(|last| last.id);
+    Ok(Json(People { people, next }))
+}
+
+async fn create(
+    State(app): State<App>,
+    viewer: Viewer,
+    JsonBody(body): JsonBody<CreatePerson>,
+) -> Result<(StatusCode, Json<Person>), Problem> {
+    viewer.may(Action::ManagePeople, &Scope::Unit(body.unit))?;
+    let person = NewPerson {
+        person: PersonId::from_bytes(app.new_id()),
+        name: body.name.into(),
+        role: body.role,
+        unit: body.unit,
+        team: body.team,
+        at: app.now(),
+    };
+    let stored = app.store.with_tx("people.create", person, |tx, person| {
+        Box::pin(async move {
+            require_post(tx, person.unit, person.team).await?;
+            insert(tx, person).await?;
+            require(tx, person.person).await
+        })
+    });
+    Ok((StatusCode::CREATED, Json(stored.await?)))
+}
+
+async fn show(
+    State(app): State<App>,
+    viewer: Viewer,
+    PathOf(id): PathOf<PersonId>,
+) -> Result<Json<PersonRecord>, Problem> {
+    let record = app.store.with_read("people.show", (viewer, id), |tx, (viewer, id)| {
+        Box::pin(async move {
+            let person = require(tx, *id).await?;
+            viewer.may(Action::ReadPeople, &Scope::Unit(person.unit))?;
+            Ok::<_, Problem>(PersonRecord { person, posts: posts(tx, *id).await? })
+        })
+    });
+    Ok(Json(record.await?))
+}
+
+async fn appoint(
+    State(app): State<App>,
+    viewer: Viewer,
+    PathOf(id): PathOf<PersonId>,
+    JsonBody(body): JsonBody<Appoint>,
+) -> Result<Json<Person>, Problem> {
+    viewer.may(Action::ManagePeople, &Scope::Unit(body.unit))?;
+    let input = (viewer, id, body, app.now());
+    let moved = app.store.with_tx("people.appoint", input, |tx, (viewer, id, post, at)| {
+        Box::pin(async move { change_post(tx, viewer, *id, post, *at).await })
+    });
+    Ok(Json(moved.await?))
+}
+
+async fn close(
+    State(app): State<App>,
+    viewer: Viewer,
+    PathOf(id): PathOf<PersonId>,
+) -> Result<Json<Person>, Problem> {
+    let input = (viewer, id, app.now());
+    let closed = app.store.with_tx("people.close", input, |tx, (viewer, id, at)| {
+        Box::pin(async move { close_person(tx, viewer, *id, *at).await })
+    });
+    Ok(Json(closed.await?))
+}
+
+async fn me(State(app): State<App>, viewer: Viewer) -> Result<Json<Person>, Problem> {
+    let person = app.store.with_read("people.me", viewer.person, |tx, id| {
+        Box::pin(async move { require(tx, *id).await })
+    });
+    Ok(Json(person.await?))
+}
+
+const COLUMNS: &str =
+    "p.person_id, p.name, p.role, p.unit_id, p.team_id, p.created_at, p.closed_at";
+
+async fn select(
+    tx: &mut Tx,
+    sweep: &Sweep,
+    after: PersonId,
+    limit: u16,
+) -> Result<Vec<Person>, StoreError> {
+    let sql = format!(
+        "{SWEEP} SELECT {COLUMNS} FROM person p JOIN sweep s ON s.unit_id = p.unit_id \
+         WHERE p.person_id > $4 ORDER BY p.person_id LIMIT $5"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(i64::from(sweep.everything))
+        .bind(&sweep.unit.as_bytes()[..])
+        .bind(i64::from(sweep.below))
+        .bind(&after.as_bytes()[..])
+        .bind(i64::from(limit))
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &AnyRow) -> Result<Person, StoreError> {
+    Ok(Person {
+        id: PersonId::from_bytes(row.array("person_id")?),
+        name: row.text("name")?,
+        role: role_column(row)?,
+        unit: UnitId::from_bytes(row.array("unit_id")?),
+        team: row.opt_array("team_id")?.map(TeamId::from_bytes),
+        created_at: row.millis("created_at")?,
+        closed_at: row.opt_millis("closed_at")?,
+    })
+}
+
+/// The person, locked until the end of a writing transaction.
+pub(super) async fn require_locked(tx: &mut Tx, id: PersonId) -> Result<Person, Problem> {
+    let lock =
+        format!("SELECT person_id FROM person WHERE person_id = $1{}", tx.engine().for_update());
+    sqlx::query(sqlx::AssertSqlSafe(lock))
+        .bind(&id.as_bytes()[..])
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    require(tx, id).await
+}
+
+/// The person, or a problem that says there is none.
+pub(super) async fn require(tx: &mut Tx, id: PersonId) -> Result<Person, Problem> {
+    let sql = format!("SELECT {COLUMNS} FROM person p WHERE p.person_id = $1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(&id.as_bytes()[..])
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    let Some(row) = row else {
+        return Err(Problem::not_found(
+            "check the id, and that it belongs to your unit or one below it",
+        ));
+    };
+    Ok(read(&row)?)
+}
+
+async fn posts(tx: &mut Tx, id: PersonId) -> Result<Vec<PostHeld>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT role, unit_id, team_id, from_at, until_at FROM person_post \
+         WHERE person_id = $1 ORDER BY from_at, id",
+    )
+    .bind(&id.as_bytes()[..])
+    .fetch_all(tx.conn())
+    .await?;
+    let read = |row: &AnyRow| {
+        Ok(PostHeld {
+            role: role_column(row)?,
+            unit: UnitId::from_bytes(row.array("unit_id")?),
+            team: row.opt_array("team_id")?.map(TeamId::from_bytes),
+            from: row.millis("from_at")?,
+            until: row.opt_millis("until_at")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// A person about to be stored.
+#[derive(Debug, Clone)]
+pub struct NewPerson {
+    /// Their id.
+    pub person: PersonId,
+    /// Their name.
+    pub name: String,
+    /// Their role.
+    pub role: Role,
+    /// Their unit.
+    pub unit: UnitId,
+    /// Their team.
+    pub team: Option<TeamId>,
+    /// Now.
+    pub at: Millis,
+}
+
+/// Stores a person and their first post.
+///
+/// # Errors
+/// The database's.
+pub async fn insert(tx: &mut Tx, new: &NewPerson) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO person (person_id, name, role, unit_id, team_id, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&new.person.as_bytes()[..])
+    .bind(&new.name)
+    .bind(new.role.as_str())
+    .bind(&new.unit.as_bytes()[..])
+    .bind(new.team.map(|team| team.as_bytes().to_vec()))
+    .bind(new.at.0)
+    .execute(tx.conn())
+    .await?;
+    let post = Appoint { role: new.role, unit: new.unit, team: new.team };
+    begin_post(tx, new.person, &post, new.at).await
+}
+
+async fn begin_post(
+    tx: &mut Tx,
+    person: PersonId,
+    post: &Appoint,
+    at: Millis,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO person_post (person_id, role, unit_id, team_id, from_at) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&person.as_bytes()[..])
+    .bind(post.role.as_str())
+    .bind(&post.unit.as_bytes()[..])
+    .bind(post.team.map(|team| team.as_bytes().to_vec()))
+    .bind(at.0)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+async fn end_post(tx: &mut Tx, person: PersonId, at: Millis) -> Result<(), StoreError> {
+    sqlx::query("UPDATE person_post SET until_at = $2 WHERE person_id = $1 AND until_at IS NULL")
+        .bind(&person.as_bytes()[..])
+        .bind(at.0)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+async fn require_post(tx: &mut Tx, unit: UnitId, team: Option<TeamId>) -> Result<(), Problem> {
+    units::require(tx, unit).await?;
+    match team {
+        Some(team) => teams::require_of(tx, team, unit).await,
+        None => Ok(()),
+    }
+}
+
+async fn change_post(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    id: PersonId,
+    post: &Appoint,
+    at: Millis,
+) -> Result<Person, Problem> {
+    require_post(tx, post.unit, post.team).await?;
+    let person = require_locked(tx, id).await?;
+    viewer.may(Action::ManagePeople, &Scope::Unit(person.unit))?;
+    if person.closed_at.is_some() {
+        return Err(has_left());
+    }
+    if post.role != Role::Administrator {
+        require_another_administrator(tx, &person).await?;
+    }
+    end_post(tx, id, at).await?;
+    begin_post(tx, id, post, at).await?;
+    sqlx::query("UPDATE person SET role = $2, unit_id = $3, team_id = $4 WHERE person_id = $1")
+        .bind(&id.as_bytes()[..])
+        .bind(post.role.as_str())
+        .bind(&post.unit.as_bytes()[..])
+        .bind(post.team.map(|team| team.as_bytes().to_vec()))
+        .execute(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    require(tx, id).await
+}
+
+async fn close_person(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    id: PersonId,
+    at: Millis,
+) -> Result<Person, Problem> {
+    let person = require_locked(tx, id).await?;
+    viewer.may(Action::ManagePeople, &Scope::Unit(person.unit))?;
+    if person.closed_at.is_some() {
+        return Ok(person);
+    }
+    require_another_administrator(tx, &person).await?;
+    end_post(tx, id, at).await?;
+    for statement in [
+        "UPDATE person SET closed_at = $2 WHERE person_id = $1",
+        "UPDATE staff_key SET revoked_at = $2 WHERE person_id = $1 AND revoked_at IS NULL",
+    ] {
+        sqlx::query(statement)
+            .bind(&id.as_bytes()[..])
+            .bind(at.0)
+            .execute(tx.conn())
+            .await
+            .map_err(StoreError::from)?;
+    }
+    enrol::revoke_all_of(tx, id, viewer.person, "the person has left", at).await?;
+    require(tx, id).await
+}
+
+/// Refuses to take the last administrator away: nobody could appoint another.
+async fn require_another_administrator(tx: &mut Tx, person: &Person) -> Result<(), Problem> {
+    if person.role != Role::Administrator {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT person_id FROM person WHERE role = 'administrator' AND closed_at IS NULL \
+         ORDER BY person_id{}",
+        tx.engine().for_update()
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .fetch_all(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    if rows.len() > 1 {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::CONFLICT, "last_administrator", "The last administrator stays")
+        .detail("appoint another administrator first"))
+}
+
+pub(super) fn has_left() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "person_closed", "This person has left")
+        .detail("their record is closed: create a new person if they return")
+}

@@ -1,0 +1,155 @@
+//! Teams: who goes (快速反应队伍).
+//!
+//! `GET /v1/teams[?unit=]`, `POST /v1/teams {name, unit}`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use onscene_sync_core::id::{TeamId, UnitId};
+use onscene_sync_core::time::Millis;
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+
+use super::Problem;
+use super::extract::{JsonBody, QueryOf};
+use super::fields::Name;
+use super::units;
+use crate::app::App;
+use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
+use crate::store::{RowExt as _, StoreError, Tx};
+
+/// The routes of this resource.
+pub fn routes() -> Routes {
+    Routes::new().get("/v1/teams", Access::May(Action::ReadTeams), list).post(
+        "/v1/teams",
+        Access::May(Action::ManageTeams),
+        create,
+    )
+}
+
+/// A team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// Its id.
+    pub id: TeamId,
+    /// Its unit.
+    pub unit: UnitId,
+    /// Its name.
+    pub name: String,
+    /// Since when it is on record.
+    pub created_at: Millis,
+}
+
+/// `GET /v1/teams`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Teams {
+    /// In order of their making.
+    pub teams: Vec<Team>,
+}
+
+/// `POST /v1/teams`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTeam {
+    /// Unlike those of the unit's other teams.
+    pub name: Name,
+    /// Its unit.
+    pub unit: UnitId,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    unit: Option<UnitId>,
+}
+
+async fn list(
+    State(app): State<App>,
+    viewer: Viewer,
+    QueryOf(filter): QueryOf<Filter>,
+) -> Result<Json<Teams>, Problem> {
+    let sweep = viewer.sweep(Action::ReadTeams, filter.unit)?;
+    let teams = app.store.with_read("teams.list", sweep, |tx, sweep| {
+        Box::pin(async move { select(tx, sweep).await })
+    });
+    Ok(Json(Teams { teams: teams.await? }))
+}
+
+async fn create(
+    State(app): State<App>,
+    viewer: Viewer,
+    JsonBody(body): JsonBody<CreateTeam>,
+) -> Result<(StatusCode, Json<Team>), Problem> {
+    viewer.may(Action::ManageTeams, &Scope::Unit(body.unit))?;
+    let team = Team {
+        id: TeamId::from_bytes(app.new_id()),
+        unit: body.unit,
+        name: body.name.into(),
+        created_at: app.now(),
+    };
+    let stored = app.store.with_tx("teams.create", team.clone(), |tx, team| {
+        Box::pin(async move { insert(tx, team).await })
+    });
+    stored.await?;
+    Ok((StatusCode::CREATED, Json(team)))
+}
+
+async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Team>, StoreError> {
+    let sql = format!(
+        "{SWEEP} SELECT t.team_id, t.unit_id, t.name, t.created_at \
+         FROM team t JOIN sweep s ON s.unit_id = t.unit_id ORDER BY t.team_id"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(i64::from(sweep.everything))
+        .bind(&sweep.unit.as_bytes()[..])
+        .bind(i64::from(sweep.below))
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &AnyRow) -> Result<Team, StoreError> {
+    Ok(Team {
+        id: TeamId::from_bytes(row.array("team_id")?),
+        unit: UnitId::from_bytes(row.array("unit_id")?),
+        name: row.text("name")?,
+        created_at: row.millis("created_at")?,
+    })
+}
+
+async fn insert(tx: &mut Tx, team: &Team) -> Result<(), Problem> {
+    units::require(tx, team.unit).await?;
+    let taken = sqlx::query("SELECT team_id FROM team WHERE unit_id = $1 AND name = $2")
+        .bind(&team.unit.as_bytes()[..])
+        .bind(&team.name)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    if taken.is_some() {
+        return Err(units::name_taken());
+    }
+    sqlx::query("INSERT INTO team (team_id, unit_id, name, created_at) VALUES ($1, $2, $3, $4)")
+        .bind(&team.id.as_bytes()[..])
+        .bind(&team.unit.as_bytes()[..])
+        .bind(&team.name)
+        .bind(team.created_at.0)
+        .execute(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    Ok(())
+}
+
+/// Refuses a team that is not of `unit`.
+pub(super) async fn require_of(tx: &mut Tx, team: TeamId, unit: UnitId) -> Result<(), Problem> {
+    let row = sqlx::query("SELECT team_id FROM team WHERE team_id = $1 AND unit_id = $2")
+        .bind(&team.as_bytes()[..])
+        .bind(&unit.as_bytes()[..])
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    let unknown = || {
+        Problem::new(StatusCode::NOT_FOUND, "unknown_team", "There is no such team")
+            .detail(format!("the unit {unit} has no team with the id {team}"))
+    };
+    row.map(|_| ()).ok_or_else(unknown)
+}
