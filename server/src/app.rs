@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::auth::staff::{self, First, FirstAdministratorError};
 use crate::auth::{Auth, token::SelfTestFailed};
+use crate::cases;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
 use crate::hub::documents::Warm;
@@ -92,7 +93,7 @@ impl App {
             random,
             keys: Arc::new(keys),
             pokes: Pokes::default(),
-            jobs: Jobs::default(),
+            jobs: Jobs::new(cases::admitted::HANDLERS),
             warm: Arc::default(),
         })
     }
@@ -127,7 +128,7 @@ impl App {
             keys: Arc::new(keys),
             random,
             pokes: Pokes::default(),
-            jobs: Jobs::default(),
+            jobs: Jobs::new(cases::admitted::HANDLERS),
             warm: Arc::default(),
         };
         Ok((app, clock))

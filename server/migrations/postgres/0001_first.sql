@@ -273,9 +273,11 @@ CREATE TABLE dispatch_order (
     case_id BYTEA NOT NULL,
     inspection BYTEA NOT NULL UNIQUE,
     unit_id BYTEA NOT NULL,
-    issued_at BIGINT NOT NULL
+    issued_at BIGINT NOT NULL,
+    received_at BIGINT
 );
 CREATE INDEX dispatch_order_case ON dispatch_order (case_id);
+CREATE INDEX dispatch_order_open ON dispatch_order (unit_id) WHERE received_at IS NULL;
 
 CREATE TABLE idempotency (
     owner BYTEA NOT NULL,

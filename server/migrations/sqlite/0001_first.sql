@@ -273,9 +273,11 @@ CREATE TABLE dispatch_order (
     case_id BLOB NOT NULL,
     inspection BLOB NOT NULL UNIQUE,
     unit_id BLOB NOT NULL,
-    issued_at INTEGER NOT NULL
+    issued_at INTEGER NOT NULL,
+    received_at INTEGER
 ) STRICT;
 CREATE INDEX dispatch_order_case ON dispatch_order (case_id);
+CREATE INDEX dispatch_order_open ON dispatch_order (unit_id) WHERE received_at IS NULL;
 
 CREATE TABLE idempotency (
     owner BLOB NOT NULL,

@@ -49,6 +49,12 @@ pub async fn leave(
     move_document(tx, doc, buckets, Entry::Leave, now).await
 }
 
+/// A bucket as it stands in the columns `bucket`.
+#[must_use]
+pub fn key(bucket: &Bucket) -> Vec<u8> {
+    bucket_key(bucket)
+}
+
 /// The buckets in which supervisors of a unit see its work: the unit's own and those of all above.
 ///
 /// # Errors

@@ -23,6 +23,7 @@ use super::pull::{self, Ask, Told};
 use super::scope::{self, Caller};
 use super::{HubError, buckets, quarantine, record, snapshots};
 use crate::app::App;
+use crate::cases::admitted::note_fetched;
 use crate::poke::Poke;
 use crate::store::{StoreError, Tx};
 
@@ -43,6 +44,8 @@ struct Done {
     receipt: Option<Receipt>,
     noted: BTreeMap<Bucket, State>,
     pokes: Vec<Poke>,
+    /// The phone has an order in hand that waited for it.
+    fetched: bool,
     full: Option<HubError>,
 }
 
@@ -99,12 +102,19 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
         Err(error) => return Err(error),
     };
     if row.revoked {
-        return Ok(Done { receipt: None, noted: BTreeMap::new(), pokes: Vec::new(), full });
+        return Ok(Done {
+            fetched: false,
+            receipt: None,
+            noted: BTreeMap::new(),
+            pokes: Vec::new(),
+            full,
+        });
     }
     let receipt = anchors::receipt(tx, app, caller.device, &row, request, *now).await?;
+    let fetched = note_fetched(tx, caller.device, &request.cursors, *now).await?;
     let pokes = additions.write(tx, *now).await?;
     let noted = note(tx, caller).await?;
-    Ok(Done { receipt: Some(receipt), noted, pokes, full })
+    Ok(Done { receipt: Some(receipt), noted, pokes, fetched, full })
 }
 
 /// Notes how far the phone is about to be told of each of its buckets.
@@ -126,7 +136,7 @@ async fn finish(
     now: Millis,
 ) -> Result<SyncReply, HubError> {
     done.pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
-    if batch.docs.iter().any(|doc| !doc.facts.is_empty()) {
+    if done.fetched || batch.docs.iter().any(|doc| !doc.facts.is_empty()) {
         app.jobs.wake();
     }
     let results = settle(app, batch).await;

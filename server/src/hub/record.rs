@@ -127,7 +127,7 @@ async fn insert_facts(tx: &mut Tx, facts: &[Row<'_>], now: Millis) -> Result<(),
 fn job_of(body: &Body) -> Option<&'static str> {
     match body {
         Body::Accepted(_) => Some("accept"),
-        Body::Arrival(claim) if claim.order.is_some() => Some("judge"),
+        Body::Arrival(_) => Some("judge"),
         Body::Outcome(_) => Some("feed_back"),
         _ => None,
     }

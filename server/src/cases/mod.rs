@@ -1,0 +1,141 @@
+//! The command centre's work on cases: the hub states facts, and everything else follows from them.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`register`] | puts a matter on record |
+//! | [`dispatch`] | orders a unit out, and takes orders back |
+//! | [`act`] | receipt, urge, return, feedback, telling, coordination, closure |
+//! | [`review`] | a supervisor's ruling on a verdict that needed one |
+//! | [`admitted`] | what follows from a fact that a phone delivered |
+//! | [`judge`], [`evidence`] | the arrival rule on what the hub holds |
+//! | [`outcome`] | a unit's result becomes its feedback |
+//! | [`deadline`] | receipt without a word, silence past the deadline |
+//! | [`record`], [`project`] | a case as its facts tell it, and the row that lists find it by |
+//! | [`list`], [`view`] | what screens show |
+//!
+//! Every use case is a function over a transaction: it reads the case under the lock of its
+//! document, checks, states facts, and inserts the jobs that follow, all at once or not at all.
+
+pub mod act;
+pub mod admitted;
+pub mod deadline;
+pub mod dispatch;
+pub mod evidence;
+pub mod judge;
+pub mod list;
+pub mod outcome;
+pub mod project;
+pub mod record;
+pub mod register;
+pub mod review;
+pub mod view;
+
+use onscene_sync_core::id::{DocId, FactId, UnitId};
+use onscene_sync_core::limits::TEXT_CHARS;
+use onscene_sync_core::rules::policy::UnknownPolicy;
+use thiserror::Error;
+
+use crate::hub::HubError;
+use crate::jobs::JobError;
+use crate::store::{StoreError, TxError};
+
+/// Why something was not done to a case.
+#[derive(Debug, Error)]
+pub enum CaseError {
+    /// The database's part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The hub's part.
+    #[error(transparent)]
+    Hub(HubError),
+    /// No such case.
+    #[error("there is no case {0}")]
+    UnknownCase(DocId),
+    /// The case has no such order.
+    #[error("the case has no order {0}")]
+    UnknownOrder(FactId),
+    /// The case has no such verdict.
+    #[error("the case has no verdict {0}")]
+    UnknownVerdict(FactId),
+    /// No such unit, or it is closed.
+    #[error("there is no open unit {0}")]
+    UnknownUnit(UnitId),
+    /// A value is not what it may be.
+    #[error("`{field}` {why}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+        /// What is wrong and what it should be.
+        why: String,
+    },
+    /// The case does not stand so that this can be done.
+    #[error("{why}")]
+    Conflict {
+        /// For a program.
+        code: &'static str,
+        /// In words, with what to do.
+        why: String,
+    },
+    /// A fact names a policy that this program does not know.
+    #[error(transparent)]
+    Policy(#[from] UnknownPolicy),
+    /// What a job needs has no form, or is not where it was.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<HubError> for CaseError {
+    fn from(error: HubError) -> Self {
+        match error {
+            HubError::Store(error) => Self::Store(error),
+            HubError::UnknownDocument(doc) => Self::UnknownCase(doc),
+            other => Self::Hub(other),
+        }
+    }
+}
+
+impl From<JobError> for CaseError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Store(error) => Self::Store(error),
+            JobError::Failed(text) => Self::Broken(text),
+        }
+    }
+}
+
+impl From<CaseError> for JobError {
+    fn from(error: CaseError) -> Self {
+        match error {
+            CaseError::Store(error) => Self::Store(error),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl TxError for CaseError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Hub(error) => error.store_error(),
+            _ => None,
+        }
+    }
+}
+
+/// A text that must say something, within the limit.
+fn required_text(field: &'static str, text: &str) -> Result<(), CaseError> {
+    if text.trim().is_empty() {
+        return Err(CaseError::Invalid { field, why: "must say something".to_owned() });
+    }
+    optional_text(field, text)
+}
+
+/// A text within the limit.
+fn optional_text(field: &'static str, text: &str) -> Result<(), CaseError> {
+    let length = text.chars().count();
+    if length > TEXT_CHARS {
+        let why = format!("has {length} characters, at most {TEXT_CHARS} are kept: shorten it");
+        return Err(CaseError::Invalid { field, why });
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! A case as its document's facts tell it, read under a lock; and stating more facts in it.
+
+use onscene_sync_core::document::DocKind;
+use onscene_sync_core::fact::{Body, Fact, envelope};
+use onscene_sync_core::id::{DocId, FactId};
+use onscene_sync_core::rules::policy::{Policies, Policy};
+use onscene_sync_core::rules::record::{CaseRecord, Order};
+
+use super::{CaseError, deadline, dispatch, project};
+use crate::app::App;
+use crate::hub::append::append;
+use crate::hub::{HubError, documents};
+use crate::poke::Poke;
+use crate::store::Tx;
+
+/// A case inside a transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Its document.
+    pub id: DocId,
+    /// All facts of the document.
+    pub facts: Vec<(FactId, Fact)>,
+    /// What they add up to.
+    pub record: CaseRecord,
+}
+
+/// Facts just stated, and what to ring once they are committed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stated {
+    /// Their ids, in the order of their bodies.
+    pub facts: Vec<FactId>,
+    /// For [`Pokes::ring`](crate::poke::Pokes::ring).
+    pub pokes: Vec<Poke>,
+}
+
+impl Stated {
+    /// Adds what came after.
+    pub fn then(&mut self, more: Self) {
+        self.facts.extend(more.facts);
+        self.pokes.extend(more.pokes);
+    }
+}
+
+/// Reads a case. With `lock`, nobody else writes to it until the transaction ends.
+///
+/// # Errors
+/// [`CaseError::UnknownCase`] when there is no such document or it is not a case.
+pub async fn load(tx: &mut Tx, id: DocId, lock: bool) -> Result<Case, CaseError> {
+    let rows = documents::rows(tx, [id], lock).await?;
+    let row = rows.get(&id).filter(|row| row.kind == DocKind::Case);
+    let row = row.ok_or(CaseError::UnknownCase(id))?;
+    let document = documents::load(tx, row).await?;
+    let facts = document
+        .facts()
+        .into_iter()
+        .map(|(fact, bytes)| match envelope::read(&bytes) {
+            Ok(read) => Ok((fact, read)),
+            Err(error) => Err(HubError::Corrupt { doc: id, detail: format!("{fact}: {error}") }),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let record = CaseRecord::from_facts(facts.iter().cloned());
+    Ok(Case { id, facts, record })
+}
+
+impl Case {
+    /// States `bodies`, brings the row that lists find the case by up to date, and plans the jobs
+    /// that its clocks call for.
+    ///
+    /// # Errors
+    /// When the hub cannot write.
+    pub async fn state(
+        &mut self,
+        tx: &mut Tx,
+        app: &App,
+        bodies: Vec<Body>,
+    ) -> Result<Stated, CaseError> {
+        let appended = append(tx, app, self.id, bodies).await?;
+        let facts = appended.facts.iter().map(|(id, _)| *id).collect();
+        for (_, fact) in &appended.facts {
+            if let Body::OrderReceived(received) = &fact.body {
+                dispatch::note_receipt(tx, received).await?;
+            }
+        }
+        self.facts.extend(appended.facts);
+        self.record = CaseRecord::from_facts(self.facts.iter().cloned());
+        project::write(tx, self, app.now()).await?;
+        deadline::plan(tx, self, app.now()).await?;
+        Ok(Stated { facts, pokes: appended.pokes })
+    }
+
+    /// The order of this id.
+    ///
+    /// # Errors
+    /// [`CaseError::UnknownOrder`].
+    pub fn order(&self, id: FactId) -> Result<&Order, CaseError> {
+        self.record.order(id).ok_or(CaseError::UnknownOrder(id))
+    }
+
+    /// The order of this id, if its unit is still to work on it.
+    ///
+    /// # Errors
+    /// [`CaseError::UnknownOrder`], or a conflict when it was withdrawn or the case is closed.
+    pub fn live_order(&self, id: FactId) -> Result<&Order, CaseError> {
+        let order = self.order(id)?;
+        if self.record.ended(order).is_some() {
+            return Err(CaseError::Conflict {
+                code: "order_over",
+                why: format!("order {id} was withdrawn or its case closed: use the newest order"),
+            });
+        }
+        Ok(order)
+    }
+
+    /// Refuses when the case is closed.
+    ///
+    /// # Errors
+    /// A conflict.
+    pub fn require_open(&self) -> Result<(), CaseError> {
+        if self.record.is_closed() {
+            return Err(CaseError::Conflict {
+                code: "case_closed",
+                why: "the case is closed: reopen it first".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The policy that new facts name.
+///
+/// # Errors
+/// Never with the built-in policies.
+pub fn policy_in_force() -> Result<Policy, CaseError> {
+    let newest = Policies::built_in().newest().cloned();
+    newest.ok_or_else(|| CaseError::Broken("no policy is known".to_owned()))
+}

@@ -1,0 +1,370 @@
+//! A case as a screen shows it: with every clock, every verdict and every number behind it.
+
+use onscene_sync_core::document::Document;
+use onscene_sync_core::fact::body::{Outcome, Registered, ReviewSettled, Ruling, Text};
+use onscene_sync_core::fact::{Author, Body};
+use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
+use onscene_sync_core::place::Site;
+use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
+use onscene_sync_core::rules::clocks::{Clock, clocks};
+use onscene_sync_core::rules::phase::{Phase, phase};
+use onscene_sync_core::rules::policy::Policies;
+use onscene_sync_core::rules::record::{Claim, Closure, Order, Stated};
+use onscene_sync_core::time::Millis;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::record::{Case, load, policy_in_force};
+use super::{CaseError, evidence};
+use crate::store::{RowExt as _, StoreError, Tx};
+
+/// One case, whole. Moments are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseView {
+    /// Its document.
+    pub id: DocId,
+    /// Its number, for people.
+    pub number: String,
+    /// Its phase.
+    pub phase: Option<Phase>,
+    /// How it came on record.
+    pub registration: Value,
+    /// Where it is, in the form of `POST /v1/cases`.
+    pub site: Option<Site>,
+    /// All clocks as they stand now.
+    pub clocks: Vec<Clock>,
+    /// Its orders, oldest first.
+    pub orders: Vec<OrderView>,
+    /// Whenever the complainant was told.
+    pub told: Vec<Words>,
+    /// Closures and reopenings.
+    pub closures: Vec<Value>,
+    /// Urges and returns have reached the number that opens an accountability referral.
+    pub referral_due: bool,
+    /// Every fact, oldest first.
+    pub history: Vec<Entry>,
+}
+
+/// A dispatch order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OrderView {
+    /// The order.
+    pub id: FactId,
+    /// Its unit.
+    pub unit: UnitId,
+    /// The visit's document.
+    pub inspection: DocId,
+    /// When it was issued.
+    pub issued_at: Millis,
+    /// By whom.
+    pub by: PersonId,
+    /// Words for the unit.
+    pub text: String,
+    /// Each receipt.
+    pub receipts: Vec<Value>,
+    /// When and why it was taken back.
+    pub withdrawn: Option<Value>,
+    /// What counts of its arrival.
+    pub arrival: Option<Conclusion>,
+    /// Each arrival claim with its verdicts.
+    pub claims: Vec<ClaimView>,
+    /// Steps of the escalation ladder; answered ones stay.
+    pub overdue: Vec<Value>,
+    /// What the unit fed back.
+    pub feedback: Vec<Value>,
+    /// Work sent back.
+    pub returns: Vec<Value>,
+    /// Work pressed for.
+    pub urges: Vec<Value>,
+    /// What the team recorded as its outcome: several while its phones disagree.
+    pub outcomes: Vec<OutcomeView>,
+    /// They disagree, and nobody has decided yet.
+    pub conflict: bool,
+}
+
+/// An arrival claim.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClaimView {
+    /// The claim, a fact of the inspection.
+    pub arrival: FactId,
+    /// What counts.
+    pub conclusion: Option<Conclusion>,
+    /// The rule's verdicts, newest last.
+    pub verdicts: Vec<VerdictView>,
+    /// Rulings of supervisors, newest last.
+    pub settlements: Vec<Value>,
+}
+
+/// A verdict of the rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerdictView {
+    /// Its fact: what a settlement names.
+    pub id: FactId,
+    /// When it was given.
+    pub at: Millis,
+    /// When the claim reached the hub.
+    pub seen_at: Millis,
+    /// Why, one sentence each.
+    pub because: Vec<Sentence>,
+    /// Every number that led to it.
+    pub verdict: Verdict,
+}
+
+/// A reason in both languages.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sentence {
+    /// English.
+    pub en: &'static str,
+    /// Chinese.
+    pub zh: &'static str,
+}
+
+/// An outcome that a phone recorded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OutcomeView {
+    /// Its fact.
+    pub id: FactId,
+    /// The phone.
+    pub device: DeviceId,
+    /// What was done.
+    pub outcome: Outcome,
+    /// In words.
+    pub text: String,
+    /// Evidence facts.
+    pub evidence: Vec<FactId>,
+}
+
+/// Words of a person.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Words {
+    /// The fact.
+    pub id: FactId,
+    /// When.
+    pub at: Millis,
+    /// Who; `None` when a phone's fact says it.
+    pub by: Option<PersonId>,
+    /// What.
+    pub text: String,
+}
+
+/// A fact of the history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// The fact.
+    pub id: FactId,
+    /// When the hub stated it.
+    pub at: Millis,
+    /// What it is.
+    pub kind: &'static str,
+}
+
+/// A case as of `now`.
+///
+/// # Errors
+/// [`CaseError::UnknownCase`].
+pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseError> {
+    let case = load(tx, id, false).await?;
+    let number = number_of(tx, id).await?;
+    let record = &case.record;
+    let registration = record.registration.as_ref().ok_or(CaseError::UnknownCase(id))?;
+    let mut orders = Vec::with_capacity(record.orders.len());
+    for order in &record.orders {
+        let visit = evidence::document(tx, order.issued.body.inspection).await?;
+        orders.push(order_view(order, &visit)?);
+    }
+    let enough = usize::try_from(policy_in_force()?.urges_before_referral).unwrap_or(usize::MAX);
+    Ok(CaseView {
+        id,
+        number,
+        phase: phase(record),
+        registration: registered(registration),
+        site: registration.body.site.clone(),
+        clocks: clocks(record, &Policies::built_in(), now)?,
+        orders,
+        told: record.told.iter().map(words).collect(),
+        closures: record.closures.iter().map(closure).collect(),
+        referral_due: record.urges_and_returns() >= enough,
+        history: history(&case),
+    })
+}
+
+async fn number_of(tx: &mut Tx, id: DocId) -> Result<String, CaseError> {
+    let row = sqlx::query("SELECT number FROM case_row WHERE case_id = $1")
+        .bind(&id.as_bytes()[..])
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
+    Ok(row.ok_or(CaseError::UnknownCase(id))?.text("number")?)
+}
+
+fn registered(stated: &Stated<Registered>) -> Value {
+    let about = &stated.body;
+    json!({
+        "id": stated.fact,
+        "at": stated.at,
+        "by": about.by,
+        "class": about.class,
+        "channel": about.channel,
+        "matter": about.matter,
+        "summary": about.summary,
+        "received_at": about.received_at,
+        "jurisdiction_clear": about.jurisdiction_clear,
+        "policy": about.policy,
+        "drill": about.drill,
+        "grave": about.grave,
+    })
+}
+
+fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
+    let issued = &order.issued;
+    let arrival = order.deciding_claim().map(|claim| claim.1);
+    let about = |stated: &Stated<onscene_sync_core::fact::body::AboutOrder>| {
+        json!({
+            "id": stated.fact, "at": stated.at, "by": stated.body.by, "reason": stated.body.reason,
+        })
+    };
+    let outcomes =
+        visit.outcomes().into_iter().map(|id| outcome(visit, id)).collect::<Result<Vec<_>, _>>()?;
+    Ok(OrderView {
+        id: issued.fact,
+        unit: issued.body.unit,
+        inspection: issued.body.inspection,
+        issued_at: issued.at,
+        by: issued.body.by,
+        text: issued.body.text.clone(),
+        receipts: order
+            .receipts
+            .iter()
+            .map(|one| json!({ "id": one.fact, "at": one.body.at, "receipt": one.body.receipt }))
+            .collect(),
+        withdrawn: order.withdrawn.as_ref().map(about),
+        arrival,
+        claims: order.claims.iter().map(claim).collect(),
+        overdue: order
+            .overdue
+            .iter()
+            .map(|one| {
+                json!({
+                    "id": one.fact, "at": one.at, "deadline": one.body.deadline,
+                    "step": one.body.step, "answered": arrival == Some(Conclusion::OnTime),
+                })
+            })
+            .collect(),
+        feedback: order
+            .feedback
+            .iter()
+            .map(|one| {
+                json!({
+                    "id": one.fact, "reached_at": one.at, "recorded_at": one.body.at,
+                    "outcome": one.body.outcome, "result": one.body.result,
+                })
+            })
+            .collect(),
+        returns: order.returns.iter().map(about).collect(),
+        urges: order.urges.iter().map(about).collect(),
+        conflict: outcomes.len() > 1,
+        outcomes,
+    })
+}
+
+fn claim(claim: &Claim) -> ClaimView {
+    let verdicts = claim.judged.iter().map(|judged| VerdictView {
+        id: judged.fact,
+        at: judged.at,
+        seen_at: judged.body.seen_at,
+        because: judged
+            .body
+            .verdict
+            .reasons
+            .iter()
+            .map(|reason| Sentence {
+                en: reason.sentence(Language::English),
+                zh: reason.sentence(Language::Chinese),
+            })
+            .collect(),
+        verdict: judged.body.verdict.clone(),
+    });
+    ClaimView {
+        arrival: claim.arrival,
+        conclusion: claim.conclusion(),
+        verdicts: verdicts.collect(),
+        settlements: claim.settled.iter().map(settlement).collect(),
+    }
+}
+
+fn settlement(stated: &Stated<ReviewSettled>) -> Value {
+    let ReviewSettled { judged, ruling, reason, by } = &stated.body;
+    let ruling: &Ruling = ruling;
+    json!({
+        "id": stated.fact, "at": stated.at, "judged": judged, "ruling": ruling,
+        "reason": reason, "by": by,
+    })
+}
+
+fn outcome(visit: &Document, id: FactId) -> Result<OutcomeView, CaseError> {
+    let (author, body) = evidence::device_fact(visit, id)?;
+    let Body::Outcome(report) = body else {
+        return Err(CaseError::Broken(format!("fact {id} is not an outcome")));
+    };
+    Ok(OutcomeView {
+        id,
+        device: author.device,
+        outcome: report.outcome,
+        text: report.text,
+        evidence: report.evidence,
+    })
+}
+
+fn words(stated: &Stated<Text>) -> Words {
+    let Text { text, by } = stated.body.clone();
+    Words { id: stated.fact, at: stated.at, by, text }
+}
+
+fn closure(stated: &Stated<Closure>) -> Value {
+    let (kind, Text { text, by }) = match &stated.body {
+        Closure::Closed(text) => ("closed", text),
+        Closure::Reopened(text) => ("reopened", text),
+    };
+    json!({ "id": stated.fact, "at": stated.at, "kind": kind, "text": text, "by": by })
+}
+
+fn history(case: &Case) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = case
+        .facts
+        .iter()
+        .filter_map(|(id, fact)| match fact.author {
+            Author::Hub(at) => Some(Entry { id: *id, at, kind: kind(&fact.body) }),
+            Author::Device(_) => None,
+        })
+        .collect();
+    entries.sort_by_key(|entry| (entry.at, entry.id));
+    entries
+}
+
+fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::Accepted(_) => "accepted",
+        Body::Arrival(_) => "arrival",
+        Body::Note(_) => "note",
+        Body::Evidence(_) => "evidence",
+        Body::Outcome(_) => "outcome",
+        Body::Told(_) => "told",
+        Body::Withdrawal(_) => "withdrawal",
+        Body::Finding(_) => "finding",
+        Body::SiteCorrection(_) => "site_correction",
+        Body::Registered(_) => "registered",
+        Body::CoordinationOpened(_) => "coordination_opened",
+        Body::Ordered(_) => "ordered",
+        Body::OrderReceived(_) => "order_received",
+        Body::OrderWithdrawn(_) => "order_withdrawn",
+        Body::Judged(_) => "judged",
+        Body::ReviewSettled(_) => "review_settled",
+        Body::Overdue(_) => "overdue",
+        Body::FedBack(_) => "fed_back",
+        Body::Returned(_) => "returned",
+        Body::Urged(_) => "urged",
+        Body::ComplainantTold(_) => "complainant_told",
+        Body::Closed(_) => "closed",
+        Body::Reopened(_) => "reopened",
+    }
+}
