@@ -52,6 +52,9 @@ pub enum Flag {
     /// The site on record is not a usable outline.
     #[n(13)]
     SiteUnusable,
+    /// The claim was signed long after its evidence window had closed.
+    #[n(14)]
+    SignedLate,
 
     /// Facts are missing in the device's chain before this one (found by the caller).
     #[n(32)]
@@ -95,9 +98,10 @@ impl Flag {
             | Self::CoarseFixes
             | Self::NoAnchor
             | Self::Rebooted
-            | Self::Restated
             | Self::HiddenAnchor => Weight::Note,
-            Self::ClockRate | Self::ChainGap => Weight::NotAttested,
+            Self::ClockRate | Self::SignedLate | Self::ChainGap | Self::Restated => {
+                Weight::NotAttested
+            }
             Self::MockLocation
             | Self::Teleport
             | Self::FrozenPosition

@@ -117,13 +117,9 @@ pub fn judge(question: &Question<'_>, policy: &ArrivalPolicy) -> Verdict {
 
 /// What the question itself shows, whether or not the caller said so.
 fn circumstances_of(question: &Question<'_>, site_unusable: bool) -> impl Iterator<Item = Flag> {
-    [
-        (Flag::OrderNotNamed, question.claim.order.is_none()),
-        (Flag::Restated, question.author.restates.is_some()),
-        (Flag::SiteUnusable, site_unusable),
-    ]
-    .into_iter()
-    .filter_map(|(flag, seen)| seen.then_some(flag))
+    [(Flag::OrderNotNamed, question.claim.order.is_none()), (Flag::SiteUnusable, site_unusable)]
+        .into_iter()
+        .filter_map(|(flag, seen)| seen.then_some(flag))
 }
 
 fn timing(bounds: Interval, deadline: Millis) -> Timing {

@@ -68,6 +68,9 @@ pub struct ArrivalPolicy {
     /// So many fixes at one and the same spot are not a living receiver's.
     #[n(19)]
     pub frozen_min_fixes: u32,
+    /// A claim is signed at the latest this long after its evidence window, milliseconds.
+    #[n(20)]
+    pub signing_grace_ms: u32,
 }
 
 impl ArrivalPolicy {
@@ -94,6 +97,7 @@ impl ArrivalPolicy {
         teleport_mm_s: 42_000,
         gnss_time_tolerance_ms: 5_000,
         frozen_min_fixes: 6,
+        signing_grace_ms: 300_000,
     };
 }
 

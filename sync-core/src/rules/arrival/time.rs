@@ -44,9 +44,14 @@ pub(super) fn bound(
     } else if anchors.is_empty() {
         flags.push(Flag::Rebooted);
     }
-    let steady = keeps_pace(anchors, policy.drift_ppm);
-    if !steady {
+    if !keeps_pace(anchors, policy.drift_ppm) {
         flags.push(Flag::ClockRate);
+    }
+    if is_signed_late(question, policy, anchors) {
+        flags.push(Flag::SignedLate);
+    }
+    if question.author.restates.is_some() {
+        flags.push(Flag::Restated);
     }
     let hard = Interval { earliest: hard_earliest(question, anchors), latest: question.not_after };
     let at_tap = intersect_all(anchors, tap.boot_ns, policy.drift_ppm);
@@ -61,8 +66,9 @@ pub(super) fn bound(
     }
     let soft = (!anchors.is_empty())
         .then_some(Interval { earliest: at_tap.earliest, latest: at_arrival.latest });
-    let unbroken = question.circumstances.iter().all(|flag| flag.weight() != Weight::NotAttested);
-    let trusted = soft.filter(|_| steady && consistent && unbroken);
+    let unbroken =
+        flags.iter().chain(question.circumstances).all(|flag| flag.weight() != Weight::NotAttested);
+    let trusted = soft.filter(|_| consistent && unbroken);
     let evidence = TimeEvidence {
         tap_boot_ns: tap.boot_ns,
         arrival_boot_ns,
@@ -128,6 +134,23 @@ fn hard_earliest(question: &Question<'_>, anchors: &[KnownAnchor]) -> Option<Mil
     let before =
         anchors.iter().filter(|anchor| anchor.received_boot_ns <= tap).map(|anchor| anchor.at);
     before.max().max(order).min(question.not_before)
+}
+
+/// Whether the fact was signed long after its evidence window, by its own clock or by an anchor in
+/// its ancestry. The boot clock then attests nothing: the tap's reading was written down later.
+fn is_signed_late(
+    question: &Question<'_>,
+    policy: &ArrivalPolicy,
+    anchors: &[KnownAnchor],
+) -> bool {
+    let tap = question.claim.tap;
+    let signed = question.author.clock;
+    let allowed_ms = u64::from(policy.evidence_after_ms) + u64::from(policy.signing_grace_ms);
+    let until = tap.boot_ns.saturating_add(allowed_ms * 1_000_000);
+    let in_ancestry = |anchor: &KnownAnchor| Some(anchor.at) <= question.not_before;
+    signed.boot != tap.boot
+        || signed.boot_ns > until
+        || anchors.iter().any(|anchor| in_ancestry(anchor) && anchor.received_boot_ns > until)
 }
 
 /// Whether the boot clock ran at the rate of time between consecutive anchors, and between each
