@@ -1,6 +1,6 @@
 //! What must hold for every visit: less evidence never makes a verdict better.
 
-use onscene_sync_core::rules::arrival::{Conclusion, KnownAnchor, PlaceGrade};
+use onscene_sync_core::rules::arrival::{Conclusion, Flag, Grade, KnownAnchor, PlaceGrade};
 use onscene_sync_core::time::{Interval, Millis};
 use proptest::prelude::*;
 
@@ -161,6 +161,51 @@ proptest! {
         other.claim.fixes.rotate_left(turn);
         other.anchors.reverse();
         prop_assert_eq!(scene.judge(), other.judge());
+    }
+
+    #[test]
+    fn a_reboot_while_offline_ends_what_the_clock_attests(
+        tap in 2_i64..300, rebooted_at in 1_i64..300, lie_minutes in -600_i64..600,
+        seen_after in 3_i64..400,
+    ) {
+        let rebooted_at = rebooted_at.min(tap - 1);
+        let mut scene = Scene::honest(minutes(tap)).seen_at(minutes(tap + seen_after));
+        // The phone's clocks start anew at the reboot, and the wall clock is set at will.
+        let since_reboot = |ns: u64| ns - boot_ns(minutes(rebooted_at)) + 60_000_000_000;
+        for clock in [&mut scene.claim.tap, &mut scene.author.clock] {
+            clock.boot = boot(2);
+            clock.boot_ns = since_reboot(clock.boot_ns);
+            clock.wall_ms += lie_minutes * 60_000;
+        }
+        for fix in &mut scene.claim.fixes {
+            fix.boot_ns = fix.boot_ns.saturating_sub(boot_ns(minutes(rebooted_at))) + 60_000_000_000;
+        }
+        let verdict = scene.judge();
+        prop_assert!(verdict.flags.contains(&Flag::Rebooted) && verdict.time.soft.is_none());
+        let seen_in_time = tap + seen_after <= 60;
+        let expected = if seen_in_time { Grade::Proven } else { Grade::Claimed };
+        prop_assert_eq!(verdict.grade, expected);
+        prop_assert_eq!(verdict.conclusion == Conclusion::OnTime, seen_in_time);
+    }
+
+    #[test]
+    fn a_clock_at_another_rate_is_flagged_as_soon_as_it_can_be_told(
+        rate_ppm in 500_000_u64..2_000_000, gap_minutes in 1_i64..200,
+    ) {
+        let mut scene = Scene::honest(minutes(5)).seen_at(minutes(300));
+        let hooked = |anchor: KnownAnchor| KnownAnchor {
+            sent_boot_ns: anchor.sent_boot_ns / 1_000_000 * rate_ppm,
+            received_boot_ns: anchor.received_boot_ns / 1_000_000 * rate_ppm,
+            ..anchor
+        };
+        scene.anchors = vec![
+            hooked(anchor(1, STARTED)), hooked(anchor(2, minutes(gap_minutes))),
+        ];
+        // Two round trips of 400 ms and the drift of honest clocks hide this much.
+        let off_ms = (gap_minutes * 60_000) as f64 * (rate_ppm as f64 / 1e6 - 1.0).abs();
+        let honest_ms = 2.0 * (gap_minutes * 60_000) as f64 / 1e4 + 2.0;
+        let flagged = scene.judge().flags.contains(&Flag::ClockRate);
+        prop_assert!(flagged || off_ms <= honest_ms + 1_700.0, "{off_ms} ms unseen");
     }
 
     #[test]

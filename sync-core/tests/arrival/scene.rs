@@ -123,11 +123,12 @@ impl Scene {
 
 /// Fixes of an ordinary receiver around a spot: every 5 s, accuracy about 8 m, a little noise.
 pub(crate) fn visit(tap: Millis, north: f64, east: f64) -> Vec<Fix> {
-    (-6_i64..=18)
+    (-6_i32..=18)
         .map(|step| {
-            let at = tap.plus(step * 5_000);
-            let (sin, cos) = (f64::from(i32::try_from(step).expect("small")) * 1.7).sin_cos();
-            fix(at, near(north + 2.0 * sin, east + 2.0 * cos), 8_000 + (step.unsigned_abs() as u32))
+            let at = tap.plus(i64::from(step) * 5_000);
+            let (sin, cos) = (f64::from(step) * 1.7).sin_cos();
+            let accuracy_mm = 8_000 + step.unsigned_abs();
+            fix(at, near(north + 2.0 * sin, east + 2.0 * cos), accuracy_mm)
         })
         .collect()
 }

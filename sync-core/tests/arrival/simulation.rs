@@ -4,6 +4,7 @@
 //! error one, two or four times what is reported (70/25/5 %), Gauss–Markov noise of 60 s. The mix
 //! is an assumption: it compares rules, it does not foretell the field.
 
+use onscene_sync_core::place::accuracy_mm;
 use onscene_sync_core::rules::arrival::{Flag, PlaceGrade, Verdict, Weight};
 
 use crate::scene::{Scene, fix, minutes, near};
@@ -50,7 +51,7 @@ fn visit(distance: f64, chance: &mut Chance) -> Verdict {
     for step in -6_i64..=30 {
         let at = minutes(40).plus(step * 5_000);
         let jitter = 0.95 + 0.1 * chance.next();
-        let accuracy_mm = (accuracy * jitter * 1000.0) as u32;
+        let accuracy_mm = accuracy_mm(accuracy * jitter).expect("a radius");
         scene.claim.fixes.push(fix(at, near(distance + north, east), accuracy_mm));
         north = memory * north + fresh * sigma * chance.normal();
         east = memory * east + fresh * sigma * chance.normal();
@@ -58,9 +59,9 @@ fn visit(distance: f64, chance: &mut Chance) -> Verdict {
     scene.judge()
 }
 
-fn verdicts(distance: f64, trials: u32) -> Vec<Verdict> {
-    let mut chance = Chance(20_260_101 + distance as u64);
-    (0..trials).map(|_| visit(distance, &mut chance)).collect()
+fn verdicts(distance: u32, trials: u32) -> Vec<Verdict> {
+    let mut chance = Chance(20_260_101 + u64::from(distance));
+    (0..trials).map(|_| visit(f64::from(distance), &mut chance)).collect()
 }
 
 fn percent(verdicts: &[Verdict], what: impl Fn(&Verdict) -> bool) -> f64 {
@@ -74,7 +75,7 @@ fn proven(verdict: &Verdict) -> bool {
 
 #[test]
 fn honest_teams_are_seen() {
-    let verdicts = verdicts(50.0, 2_000);
+    let verdicts = verdicts(50, 2_000);
     let inside = percent(&verdicts, proven);
     let denied = percent(&verdicts, |verdict| verdict.place == PlaceGrade::Outside);
     let suspected = percent(&verdicts, |verdict| {
@@ -90,7 +91,7 @@ fn honest_teams_are_seen() {
 
 #[test]
 fn teams_outside_are_not_taken_for_inside() {
-    for (distance, limit) in [(130.0, 0.2), (200.0, 0.0)] {
+    for (distance, limit) in [(130, 0.2), (200, 0.0)] {
         let found = percent(&verdicts(distance, 4_000), proven);
         println!("{distance} m from the middle: {found:.3} % proven");
         assert!(found <= limit, "{distance} m: {found} %");
