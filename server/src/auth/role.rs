@@ -90,7 +90,9 @@ impl Role {
                 | Action::ReadPeople
                 | Action::ReadCases
                 | Action::RegisterCases
-                | Action::DispatchCases => Everything,
+                | Action::DispatchCases
+                | Action::ConfirmOrders
+                | Action::PressUnits => Everything,
                 _ => Nothing,
             },
             Self::UnitLeader => match action {
@@ -101,7 +103,8 @@ impl Role {
                 | Action::EnrolPhones
                 | Action::ReadPhones
                 | Action::RevokePhones
-                | Action::ReadCases => Subtree,
+                | Action::ReadCases
+                | Action::ConfirmOrders => Subtree,
                 Action::Sync => OwnUnit,
                 _ => Nothing,
             },
@@ -120,6 +123,7 @@ impl Role {
                 | Action::ReadPhones
                 | Action::ReadCases
                 | Action::SettleReviews
+                | Action::PressUnits
                 | Action::ReadQuarantine
                 | Action::SettleQuarantine
                 | Action::Sync => Subtree,
@@ -204,6 +208,10 @@ pub enum Action {
     RegisterCases,
     /// Order units out.
     DispatchCases,
+    /// Confirm for a unit that it has received an order.
+    ConfirmOrders,
+    /// Urge units, and send their work back.
+    PressUnits,
     /// Decide what a machine left open.
     SettleReviews,
     /// See what phones sent and the hub refused.
@@ -251,6 +259,8 @@ mod tests {
             Action::Sync,
             Action::RegisterCases,
             Action::DispatchCases,
+            Action::ConfirmOrders,
+            Action::PressUnits,
             Action::SettleReviews,
             Action::SettleQuarantine,
         ];

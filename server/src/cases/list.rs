@@ -19,8 +19,6 @@ pub const PAGE: u32 = 200;
 pub struct Filter {
     /// Units in reach. Cases of no unit yet are in reach of who reaches everything.
     pub sweep: Sweep,
-    /// Whether only cases of units are wanted, not those of no unit yet.
-    pub of_units: bool,
     /// Only in this phase.
     pub phase: Option<Phase>,
     /// Only those whose team is late, or only those whose team is not.
@@ -91,7 +89,7 @@ pub async fn list(tx: &mut Tx, filter: &Filter, now: Millis) -> Result<Vec<Row>,
         .bind(i64::from(filter.sweep.everything))
         .bind(&filter.sweep.unit.as_bytes()[..])
         .bind(i64::from(filter.sweep.below))
-        .bind(i64::from(filter.sweep.everything && !filter.of_units))
+        .bind(i64::from(filter.sweep.everything))
         .bind(filter.phase.map_or_else(String::new, |phase| name(&phase)))
         .bind(choice(filter.overdue))
         .bind(now.0)

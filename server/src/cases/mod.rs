@@ -11,7 +11,7 @@
 //! | [`outcome`] | a unit's result becomes its feedback |
 //! | [`deadline`] | receipt without a word, silence past the deadline |
 //! | [`record`], [`project`] | a case as its facts tell it, and the row that lists find it by |
-//! | [`list`], [`view`] | what screens show |
+//! | [`list`], [`view`], [`site`] | what screens show and send |
 //!
 //! Every use case is a function over a transaction: it reads the case under the lock of its
 //! document, checks, states facts, and inserts the jobs that follow, all at once or not at all.
@@ -28,6 +28,7 @@ pub mod project;
 pub mod record;
 pub mod register;
 pub mod review;
+pub mod site;
 pub mod view;
 
 use onscene_sync_core::id::{DocId, FactId, UnitId};

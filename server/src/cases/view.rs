@@ -4,7 +4,6 @@ use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{Outcome, Registered, ReviewSettled, Ruling, Text};
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
-use onscene_sync_core::place::Site;
 use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
 use onscene_sync_core::rules::clocks::{Clock, clocks};
 use onscene_sync_core::rules::phase::{Phase, phase};
@@ -15,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::record::{Case, load, policy_in_force};
+use super::site::SiteForm;
 use super::{CaseError, evidence};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -30,7 +30,7 @@ pub struct CaseView {
     /// How it came on record.
     pub registration: Value,
     /// Where it is, in the form of `POST /v1/cases`.
-    pub site: Option<Site>,
+    pub site: Option<SiteForm>,
     /// All clocks as they stand now.
     pub clocks: Vec<Clock>,
     /// Its orders, oldest first.
@@ -178,7 +178,7 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         number,
         phase: phase(record),
         registration: registered(registration),
-        site: registration.body.site.clone(),
+        site: registration.body.site.as_ref().map(SiteForm::from),
         clocks: clocks(record, &Policies::built_in(), now)?,
         orders,
         told: record.told.iter().map(words).collect(),

@@ -5,16 +5,20 @@
 //! are [`Problem`]s (RFC 9457); bodies come in through [`extract`], so that a refused one is a
 //! problem too.
 
+pub mod cases;
+mod command;
 pub mod devices;
 pub mod enrol;
 pub mod extract;
 pub mod fields;
 mod health;
+pub mod idempotency;
 pub mod keys;
 mod limits;
 mod observe;
 pub mod people;
 mod problem;
+pub mod reviews;
 mod serve;
 pub mod teams;
 pub mod units;
@@ -58,6 +62,8 @@ pub(crate) fn api() -> Routes {
         .merge(people::routes())
         .merge(keys::routes())
         .merge(devices::routes())
+        .merge(cases::routes())
+        .merge(reviews::routes())
 }
 
 /// Routes that keep their own time: long uploads, live connections.

@@ -1,0 +1,370 @@
+//! Cases: what the command centre does about them.
+//!
+//! | request | body |
+//! |---|---|
+//! | `POST /v1/cases` | [`RegisterCase`] |
+//! | `GET /v1/cases?phase=&unit=&overdue=&needs_review=&limit=&after=` | |
+//! | `GET /v1/cases/{id}` | |
+//! | `POST /v1/cases/{id}/orders` | [`DispatchCase`] |
+//! | `POST /v1/cases/{id}/orders/{order}/receipt` | `{}` |
+//! | `POST /v1/cases/{id}/orders/{order}/withdrawal`, `…/urges`, `…/returns` | [`Because`] |
+//! | `POST /v1/cases/{id}/orders/{order}/feedback` | [`Reported`] |
+//! | `POST /v1/cases/{id}/coordination`, `…/telling`, `…/closure`, `…/reopening` | [`Saying`] |
+//!
+//! Every command takes an `Idempotency-Key` and answers with the whole case.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use onscene_sync_core::fact::body::{AboutOrder, CaseClass, Channel, Outcome};
+use onscene_sync_core::id::{DocId, FactId, UnitId};
+use onscene_sync_core::rules::phase::Phase;
+use onscene_sync_core::time::Millis;
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::command::{Call, command, scope_of};
+use super::extract::{JsonBody, PathOf, QueryOf};
+use super::idempotency::IdempotencyKey;
+use crate::app::App;
+use crate::auth::{Access, Action, Routes, Scope, Viewer};
+use crate::cases::act::{Act, act};
+use crate::cases::dispatch::{Dispatch, dispatch, withdraw};
+use crate::cases::list::{Filter, Key, PAGE, Row, list};
+use crate::cases::register::{Registration, register};
+use crate::cases::site::SiteForm;
+use crate::cases::view::{CaseView, show};
+
+/// The routes of this resource.
+pub fn routes() -> Routes {
+    let dispatching = Access::May(Action::DispatchCases);
+    Routes::new()
+        .post("/v1/cases", Access::May(Action::RegisterCases), register_case)
+        .get("/v1/cases", Access::May(Action::ReadCases), list_cases)
+        .get("/v1/cases/{id}", Access::May(Action::ReadCases), show_case)
+        .post("/v1/cases/{id}/coordination", dispatching, coordinate)
+        .post("/v1/cases/{id}/telling", dispatching, tell)
+        .post("/v1/cases/{id}/closure", dispatching, close)
+        .post("/v1/cases/{id}/reopening", dispatching, reopen)
+        .post("/v1/cases/{id}/orders", dispatching, dispatch_case)
+        .post("/v1/cases/{id}/orders/{order}/withdrawal", dispatching, withdraw_order)
+        .post("/v1/cases/{id}/orders/{order}/feedback", dispatching, feed_back)
+        .post(
+            "/v1/cases/{id}/orders/{order}/receipt",
+            Access::May(Action::ConfirmOrders),
+            confirm_receipt,
+        )
+        .post("/v1/cases/{id}/orders/{order}/urges", Access::May(Action::PressUnits), urge)
+        .post("/v1/cases/{id}/orders/{order}/returns", Access::May(Action::PressUnits), send_back)
+}
+
+/// `POST /v1/cases`. It never holds who complained.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterCase {
+    /// Class.
+    pub class: CaseClass,
+    /// Channel.
+    pub channel: Channel,
+    /// Kind of matter, a key of the reference data such as `street_vending`.
+    pub matter: String,
+    /// What it is about, without the complainant's name, number or address.
+    pub summary: String,
+    /// When the information was received, Unix milliseconds; now if absent.
+    #[serde(default)]
+    pub received_at: Option<Millis>,
+    /// Where.
+    #[serde(default)]
+    pub site: Option<SiteForm>,
+    /// The responsible unit is clear.
+    #[serde(default = "yes")]
+    pub jurisdiction_clear: bool,
+    /// A made-up case to test duty.
+    #[serde(default)]
+    pub drill: bool,
+    /// For the bureau's leaders to see at once.
+    #[serde(default)]
+    pub grave: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `POST /v1/cases/{id}/orders`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchCase {
+    /// The responsible unit.
+    pub unit: UnitId,
+    /// Words for the unit.
+    #[serde(default)]
+    pub text: String,
+    /// Where, when it is not where the case was registered.
+    #[serde(default)]
+    pub site: Option<SiteForm>,
+}
+
+/// A reason.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Because {
+    /// Why.
+    pub reason: String,
+}
+
+/// Words on record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saying {
+    /// What is said.
+    pub text: String,
+}
+
+/// What a unit reported to the command centre by telephone or letter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reported {
+    /// Its result; `null` for progress.
+    pub result: Option<Outcome>,
+}
+
+/// An empty body.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// `GET /v1/cases`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListCases {
+    /// Only in this phase.
+    pub phase: Option<Phase>,
+    /// Only of this unit and those below it.
+    pub unit: Option<UnitId>,
+    /// Only those whose team is late, or only the others.
+    pub overdue: Option<bool>,
+    /// Only those whose verdict a person has to settle, or only the others.
+    pub needs_review: Option<bool>,
+    /// How many, up to [`PAGE`]; 50 if absent.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// A page of cases, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cases {
+    /// The cases.
+    pub cases: Vec<Row>,
+    /// `after` for the next page; `null` on the last.
+    pub next: Option<String>,
+}
+
+async fn register_case(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    JsonBody(body): JsonBody<RegisterCase>,
+) -> Result<Response, Problem> {
+    viewer.may(Action::RegisterCases, &Scope::Bureau)?;
+    let new = Registration {
+        class: body.class,
+        channel: body.channel,
+        matter: body.matter.clone(),
+        summary: body.summary.clone(),
+        received_at: body.received_at,
+        site: body.site.as_ref().map(SiteForm::to_site).transpose()?,
+        jurisdiction_clear: body.jurisdiction_clear,
+        drill: body.drill,
+        grave: body.grave,
+    };
+    let call = Call::create(&app, viewer, key, "register", &body)?;
+    command(call, new, |tx, app, call, new| {
+        Box::pin(async move { Ok(register(tx, app, call.case, call.viewer.person, new).await?) })
+    })
+    .await
+}
+
+async fn list_cases(
+    State(app): State<App>,
+    viewer: Viewer,
+    QueryOf(query): QueryOf<ListCases>,
+) -> Result<Json<Cases>, Problem> {
+    let limit = query.limit.unwrap_or(50);
+    if limit == 0 || limit > PAGE {
+        return Err(Problem::invalid(format!("`limit` must be 1 to {PAGE}")));
+    }
+    let filter = Filter {
+        sweep: viewer.sweep(Action::ReadCases, query.unit)?,
+        phase: query.phase,
+        overdue: query.overdue,
+        needs_review: query.needs_review,
+        after: query.after.as_deref().map(parse_key).transpose()?,
+        limit,
+    };
+    let cases = app
+        .store
+        .with_read("cases.list", (filter, app.now()), |tx, (filter, now)| {
+            Box::pin(list(tx, filter, *now))
+        })
+        .await?;
+    let full = cases.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = cases.last().filter(|_| full);
+    let next = next.map(|last| format!("{}.{}", last.registered_at.0, last.id));
+    Ok(Json(Cases { cases, next }))
+}
+
+fn parse_key(text: &str) -> Result<Key, Problem> {
+    let parts = text.split_once('.').and_then(|(at, id)| {
+        Some(Key { registered_at: Millis(at.parse().ok()?), id: id.parse().ok()? })
+    });
+    parts.ok_or_else(|| Problem::invalid("`after` must be `next` of the page before"))
+}
+
+async fn show_case(
+    State(app): State<App>,
+    viewer: Viewer,
+    PathOf(id): PathOf<DocId>,
+) -> Result<Json<CaseView>, Problem> {
+    let input = (viewer, id, app.now());
+    let view = app.store.with_read("cases.show", input, |tx, (viewer, id, now)| {
+        Box::pin(async move {
+            viewer.may(Action::ReadCases, &scope_of(tx, *id).await?)?;
+            Ok::<_, Problem>(show(tx, *id, *now).await?)
+        })
+    });
+    Ok(Json(view.await?))
+}
+
+async fn dispatch_case(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf(id): PathOf<DocId>,
+    JsonBody(body): JsonBody<DispatchCase>,
+) -> Result<Response, Problem> {
+    let site = body.site.as_ref().map(SiteForm::to_site).transpose()?;
+    let order = Dispatch { unit: body.unit, text: body.text.clone(), site };
+    let inspection = DocId::from_bytes(app.new_id());
+    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "dispatch", &body)?;
+    command(call, (order, inspection), |tx, app, call, (order, inspection)| {
+        Box::pin(async move {
+            let by = call.viewer.person;
+            Ok(dispatch(tx, app, call.case, *inspection, by, order).await?)
+        })
+    })
+    .await
+}
+
+async fn withdraw_order(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf((id, order)): PathOf<(DocId, FactId)>,
+    JsonBody(body): JsonBody<Because>,
+) -> Result<Response, Problem> {
+    let about = AboutOrder { order, by: viewer.person, reason: body.reason.clone() };
+    let what = (order, "withdraw", &body);
+    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "withdraw", &what)?;
+    command(call, about, |tx, app, call, about| {
+        Box::pin(async move { Ok(withdraw(tx, app, call.case, about).await?) })
+    })
+    .await
+}
+
+async fn confirm_receipt(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf((id, order)): PathOf<(DocId, FactId)>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
+) -> Result<Response, Problem> {
+    let call = Call::on(&app, viewer, key, Action::ConfirmOrders, id, "receive", &order)?;
+    do_act(call, Act::Receive(order)).await
+}
+
+async fn urge(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf((id, order)): PathOf<(DocId, FactId)>,
+    JsonBody(body): JsonBody<Because>,
+) -> Result<Response, Problem> {
+    let call = Call::on(&app, viewer, key, Action::PressUnits, id, "urge", &(order, &body))?;
+    do_act(call, Act::Urge(order, body.reason)).await
+}
+
+async fn send_back(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf((id, order)): PathOf<(DocId, FactId)>,
+    JsonBody(body): JsonBody<Because>,
+) -> Result<Response, Problem> {
+    let call = Call::on(&app, viewer, key, Action::PressUnits, id, "return", &(order, &body))?;
+    do_act(call, Act::Return(order, body.reason)).await
+}
+
+async fn feed_back(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf((id, order)): PathOf<(DocId, FactId)>,
+    JsonBody(body): JsonBody<Reported>,
+) -> Result<Response, Problem> {
+    let what = (order, &body);
+    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "feed_back", &what)?;
+    do_act(call, Act::FeedBack(order, body.result)).await
+}
+
+async fn coordinate(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf(id): PathOf<DocId>,
+    JsonBody(body): JsonBody<Saying>,
+) -> Result<Response, Problem> {
+    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "coordinate", &body)?;
+    do_act(call, Act::Coordinate(body.text)).await
+}
+
+async fn tell(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf(id): PathOf<DocId>,
+    JsonBody(body): JsonBody<Saying>,
+) -> Result<Response, Problem> {
+    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "tell", &body)?;
+    do_act(call, Act::Tell(body.text)).await
+}
+
+async fn close(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf(id): PathOf<DocId>,
+    JsonBody(body): JsonBody<Saying>,
+) -> Result<Response, Problem> {
+    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "close", &body)?;
+    do_act(call, Act::Close(body.text)).await
+}
+
+async fn reopen(
+    State(app): State<App>,
+    viewer: Viewer,
+    key: IdempotencyKey,
+    PathOf(id): PathOf<DocId>,
+    JsonBody(body): JsonBody<Saying>,
+) -> Result<Response, Problem> {
+    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "reopen", &body)?;
+    do_act(call, Act::Reopen(body.text)).await
+}
+
+async fn do_act(call: Call, what: Act) -> Result<Response, Problem> {
+    command(call, what, |tx, app, call, what| {
+        Box::pin(async move { Ok(act(tx, app, call.case, call.viewer.person, what).await?) })
+    })
+    .await
+}

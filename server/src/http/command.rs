@@ -1,0 +1,147 @@
+//! One command on a case: scope, idempotency, the use case and the reply in one transaction; bells
+//! after the commit.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::future::BoxFuture;
+use onscene_sync_core::id::DocId;
+use serde::Serialize;
+
+use super::Problem;
+use super::idempotency::{Command, IdempotencyKey, Reply};
+use crate::app::App;
+use crate::auth::{Action, Scope, Viewer};
+use crate::cases::CaseError;
+use crate::cases::project::unit_of;
+use crate::cases::record::Stated;
+use crate::cases::view::show;
+use crate::hub::HubError;
+use crate::poke::Poke;
+use crate::store::Tx;
+
+/// Who commands what, on which case.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) app: App,
+    pub(super) viewer: Viewer,
+    pub(super) case: DocId,
+    /// What the caller must be allowed to do to the case; `None` when it is new.
+    action: Option<Action>,
+    command: Command,
+}
+
+impl Call {
+    /// A command that makes a new case.
+    pub(super) fn create(
+        app: &App,
+        viewer: Viewer,
+        key: IdempotencyKey,
+        name: &str,
+        body: &impl Serialize,
+    ) -> Result<Self, Problem> {
+        let command = Command::new(viewer.person, key, name, body)?;
+        let case = DocId::from_bytes(app.new_id());
+        Ok(Self { app: app.clone(), viewer, case, action: None, command })
+    }
+
+    /// A command on a case.
+    pub(super) fn on(
+        app: &App,
+        viewer: Viewer,
+        key: IdempotencyKey,
+        action: Action,
+        case: DocId,
+        name: &str,
+        body: &impl Serialize,
+    ) -> Result<Self, Problem> {
+        let command = Command::new(viewer.person, key, name, &(case, body))?;
+        Ok(Self { app: app.clone(), viewer, case, action: Some(action), command })
+    }
+}
+
+/// Does a command and answers with the case as it then is.
+pub(super) async fn command<I, F>(call: Call, input: I, run: F) -> Result<Response, Problem>
+where
+    I: Send + Sync + 'static,
+    F: for<'t> Fn(&'t mut Tx, &'t App, &'t Call, &'t I) -> BoxFuture<'t, Result<Stated, Problem>>
+        + Send
+        + Sync
+        + 'static,
+{
+    let app = call.app.clone();
+    let (reply, pokes) = app
+        .store
+        .with_tx("cases.command", (call, input, run), |tx, (call, input, run)| {
+            Box::pin(perform(tx, call, input, run))
+        })
+        .await?;
+    pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
+    app.jobs.wake();
+    let status = StatusCode::from_u16(reply.status).map_err(|error| Problem::internal(&error))?;
+    let json = HeaderValue::from_static("application/json");
+    Ok((status, [(header::CONTENT_TYPE, json)], reply.body).into_response())
+}
+
+async fn perform<I, F>(
+    tx: &mut Tx,
+    call: &Call,
+    input: &I,
+    run: &F,
+) -> Result<(Reply, Vec<Poke>), Problem>
+where
+    F: for<'t> Fn(&'t mut Tx, &'t App, &'t Call, &'t I) -> BoxFuture<'t, Result<Stated, Problem>>,
+{
+    let now = call.app.now();
+    if let Some(action) = call.action {
+        call.viewer.may(action, &scope_of(tx, call.case).await?)?;
+    }
+    if let Some(reply) = call.command.begin(tx, now).await? {
+        return Ok((reply, Vec::new()));
+    }
+    let stated = run(tx, &call.app, call, input).await?;
+    let view = show(tx, call.case, now).await?;
+    let body = serde_json::to_vec(&view).map_err(|error| Problem::internal(&error))?;
+    let created = call.action.is_none_or(|_| !stated.facts.is_empty());
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let reply = Reply { status: status.as_u16(), body };
+    call.command.finish(tx, &reply).await?;
+    Ok((reply, stated.pokes))
+}
+
+/// Whose a case is: the unit's of its newest order, the bureau's before there is one.
+pub(super) async fn scope_of(tx: &mut Tx, case: DocId) -> Result<Scope, Problem> {
+    let unit = unit_of(tx, case).await?.ok_or_else(|| unknown_case(case))?;
+    Ok(unit.map_or(Scope::Bureau, Scope::Unit))
+}
+
+fn unknown_case(case: DocId) -> Problem {
+    Problem::not_found(format!("no case within your scope has the id {case}"))
+}
+
+impl From<CaseError> for Problem {
+    fn from(error: CaseError) -> Self {
+        let absent = |code, title| Self::new(StatusCode::NOT_FOUND, code, title);
+        let detail = error.to_string();
+        match error {
+            CaseError::Store(error) => error.into(),
+            CaseError::Hub(HubError::Moved | HubError::Forked(_) | HubError::Interrupted) => {
+                Self::busy("somebody else was writing: send it again")
+            }
+            CaseError::Hub(error) => Self::internal(&error),
+            CaseError::UnknownCase(case) => unknown_case(case),
+            CaseError::UnknownOrder(_) => {
+                absent("unknown_order", "There is no such order").detail(detail)
+            }
+            CaseError::UnknownVerdict(_) => {
+                absent("unknown_verdict", "There is no such verdict").detail(detail)
+            }
+            CaseError::UnknownUnit(_) => absent("unknown_unit", "There is no such unit")
+                .detail(format!("{detail}: GET /v1/units lists them")),
+            CaseError::Invalid { field, .. } => Self::invalid(detail).with("field", field),
+            CaseError::Conflict { code, why } => {
+                Self::new(StatusCode::CONFLICT, code, "The case does not stand so").detail(why)
+            }
+            CaseError::Policy(_) | CaseError::Broken(_) => Self::internal(&detail),
+        }
+    }
+}
