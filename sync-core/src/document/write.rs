@@ -173,4 +173,25 @@ mod tests {
         assert_eq!((document.heads(), document.len()), (before, 1));
         Ok(())
     }
+
+    /// The guard compares bytes, so hub and phones must encode alike: a new hash here means that
+    /// phones in the field are refused by this build.
+    #[test]
+    fn the_encoding_of_changes_never_changes() -> Result<(), DocumentError> {
+        let mut document = response();
+        let mut hashes = Vec::new();
+        for entry in [outcome(b"stopped"), answer("fire_lane", Answer::Yes), outcome(b"corrected")]
+        {
+            hashes.push(document.write(phone(1), &entry)?.hash.to_string());
+        }
+        assert_eq!(
+            hashes,
+            [
+                "23a80f60d30a09b5c4ba7f0f98ba656e94bddd9de9bd77f63191147e5eac0450",
+                "bd70d0bf6b018c25eb032dbe3e7a73c525fe22ac2418284ad35ee042f8facd42",
+                "f41615161776a83dfdc91e435d63e2f7ec4d52d7cc6e05f8396a426e5692b4ba"
+            ]
+        );
+        Ok(())
+    }
 }

@@ -2,9 +2,11 @@
 
 use automerge::legacy::{ElementId, Key, MarkData, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, ExpandedChange, ObjType, ScalarValue};
-use onscene_sync_core::document::{Answer, DocKind, Document};
+use onscene_sync_core::crypto::fact_id;
+use onscene_sync_core::document::{Answer, DocKind, Document, Entry};
 use onscene_sync_core::guard::Denied;
 use onscene_sync_core::id::{Actor, DeviceId, Hash};
+use onscene_sync_core::limits::{DOCUMENT_BYTES, REPLY_FRAME_BYTES};
 use onscene_sync_core::sync::message::RefusalCode::{self, *};
 
 use crate::forge::altered;
@@ -326,6 +328,24 @@ fn cases_take_nothing_from_phones() {
     let note = phone.note("到场");
     let mut hub = Document::new(DOC, DocKind::Case);
     assert_eq!(refusal(&mut hub, &phone, &note.bytes), Forbidden);
+}
+
+#[test]
+fn a_full_document_takes_no_more() {
+    let mut hub = Document::new(DOC, DocKind::Response);
+    let mut phone = Phone::new(1, DocKind::Response);
+    let other = Actor { device: DeviceId::from_bytes([9; 8]), install: 1, incarnation: 0 };
+    let mut filled = 0;
+    while filled < DOCUMENT_BYTES {
+        let envelope = vec![u8::try_from(hub.len()).expect("few changes"); 48 * 1024];
+        let facts = vec![(fact_id(&envelope), envelope)];
+        let entry = Entry { facts, ..Entry::default() };
+        filled += hub.write(other, &entry).expect("it is new").bytes.len();
+    }
+    let late = phone.note("迟到");
+    assert_eq!(refusal(&mut hub, &phone, &late.bytes), DocumentFull);
+    let snapshot = hub.save_verified().expect("the document is sound");
+    assert!(snapshot.len() < REPLY_FRAME_BYTES);
 }
 
 #[test]
