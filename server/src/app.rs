@@ -12,6 +12,7 @@ use crate::auth::{Auth, token::SelfTestFailed};
 use crate::cases;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
+use crate::http::Stopper;
 use crate::hub::documents::Warm;
 use crate::jobs::Jobs;
 use crate::keys::{KeyError, Keys};
@@ -63,6 +64,8 @@ pub struct App {
     pub pokes: Pokes,
     /// Work to be done later.
     pub jobs: Jobs,
+    /// Ends the program: whatever lives longer than a request listens to it.
+    pub stopper: Stopper,
     /// Documents used last.
     pub warm: Arc<Warm>,
 }
@@ -94,6 +97,7 @@ impl App {
             keys: Arc::new(keys),
             pokes: Pokes::default(),
             jobs: Jobs::new(cases::admitted::HANDLERS),
+            stopper: Stopper::default(),
             warm: Arc::default(),
         })
     }
@@ -129,6 +133,7 @@ impl App {
             random,
             pokes: Pokes::default(),
             jobs: Jobs::new(cases::admitted::HANDLERS),
+            stopper: Stopper::default(),
             warm: Arc::default(),
         };
         Ok((app, clock))

@@ -28,8 +28,10 @@ pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Res
         keys.map(|_| format!("both in {}", dir.display())).map_err(|error| error.to_string()),
     )?;
     match database(config).await {
-        Ok((schema, jobs)) => {
+        Ok((schema, faults, jobs)) => {
             report("database", Ok(format!("reachable, schema {schema}")))?;
+            let whole = "no fault found".to_owned();
+            report("files", if faults.is_empty() { Ok(whole) } else { Err(faults.join("; ")) })?;
             let text = format!("{} wait, {} were given up", jobs.pending, jobs.failed);
             report("jobs", if jobs.failed == 0 { Ok(text) } else { Err(text) })?;
         }
@@ -38,13 +40,14 @@ pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Res
     if failed { Err(CliError::CheckFailed) } else { Ok(()) }
 }
 
-async fn database(config: &Config) -> Result<(i64, jobs::Standing), StoreError> {
+async fn database(config: &Config) -> Result<(i64, Vec<String>, jobs::Standing), StoreError> {
     let url = config.database_url().replace("mode=rwc", "mode=rw");
     let store = Store::open(&url, 2).await?;
     let schema = store.require_current().await?;
+    let faults = store.faults().await?;
     let jobs = store.with_read("check.jobs", (), |tx, ()| Box::pin(jobs::standing(tx))).await?;
     store.close().await;
-    Ok((schema.found, jobs))
+    Ok((schema.found, faults, jobs))
 }
 
 #[cfg(test)]
@@ -75,5 +78,36 @@ mod tests {
         let (passed, out) = lines(&config).await;
         assert!(passed, "{out}");
         assert!(out.contains("ok   database: reachable, schema 1"), "{out}");
+    }
+
+    #[tokio::test]
+    async fn a_reference_into_nothing_is_a_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::for_tests(dir.path());
+        App::open(config.clone()).await.unwrap().store.close().await;
+        sqlx::raw_sql(
+            "PRAGMA foreign_keys = OFF; INSERT INTO team (team_id, unit_id, name, created_at) \
+             VALUES (x'01', x'02', 'lost', 0)",
+        )
+        .execute(&sqlx::AnyPool::connect(&config.database_url()).await.unwrap())
+        .await
+        .unwrap();
+        let (passed, out) = lines(&config).await;
+        assert!(!passed);
+        assert!(out.contains("FAIL files: a row of `team` names a row of `unit`"), "{out}");
+    }
+
+    #[tokio::test]
+    async fn a_torn_page_is_a_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::for_tests(dir.path());
+        App::open(config.clone()).await.unwrap().store.close().await;
+        let file = dir.path().join("onscene.db");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2 / 4096 * 4096;
+        bytes[middle..middle + 4096].fill(0xa5);
+        std::fs::write(&file, bytes).unwrap();
+        let (passed, out) = lines(&config).await;
+        assert!(!passed && out.contains("FAIL"), "{out}");
     }
 }

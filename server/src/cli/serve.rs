@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::CliError;
 use crate::app::App;
 use crate::config::{Config, Http};
-use crate::http::{self, Stopper};
+use crate::http;
 use crate::jobs;
 
 /// Runs the hub until SIGTERM or SIGINT.
@@ -17,18 +17,17 @@ pub(super) async fn serve(config: Config) -> Result<(), CliError> {
     };
     let listener = listen(config.http.listen).await?;
     let app = App::open(config).await?;
-    let (stopper, stop) = Stopper::new();
     let mut running = tokio::task::JoinSet::new();
     if let Some((listener, router)) = metrics {
-        running.spawn(http::serve(listener, router, Http::default(), stop.clone()));
+        running.spawn(http::serve(listener, router, Http::default(), app.stopper.listen()));
     }
     tracing::info!(address = %listener.local_addr()?, "listening");
     let router = http::router(&app);
-    running.spawn(http::serve(listener, router, app.config.http.clone(), stop.clone()));
-    running.spawn(jobs::keep_running(app.clone(), stop));
+    running.spawn(http::serve(listener, router, app.config.http.clone(), app.stopper.listen()));
+    running.spawn(jobs::keep_running(app.clone()));
     asked_to_stop().await?;
     tracing::info!("stopping");
-    stopper.stop();
+    app.stopper.stop();
     running.join_all().await;
     app.store.close().await;
     Ok(())

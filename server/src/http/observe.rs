@@ -19,6 +19,10 @@ use tracing::Instrument as _;
 use super::Problem;
 use crate::random::{self, Random};
 
+/// Upper ends of the buckets of every histogram: all of them are seconds.
+const SECONDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Numbers requests: a random start for the process, then a count.
@@ -92,7 +96,10 @@ pub fn metrics_router() -> Router {
 fn recorder() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&SECONDS)
+            .expect("there are buckets")
+            .build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!(

@@ -28,20 +28,25 @@ const PING: Duration = Duration::from_secs(30);
 /// Pause after a failed accept (most often: no file descriptor left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Asks everything that holds its [`Stop`] to stop.
-#[derive(Debug)]
+/// Asks everything that holds its [`Stop`] to stop. Clones ask together.
+#[derive(Debug, Clone)]
 pub struct Stopper(watch::Sender<bool>);
 
 /// Tells when to stop.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<bool>);
 
+impl Default for Stopper {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
 impl Stopper {
-    /// A stopper and its listener.
+    /// Hears when stopping is asked for, also when it has been already.
     #[must_use]
-    pub fn new() -> (Self, Stop) {
-        let (sender, receiver) = watch::channel(false);
-        (Self(sender), Stop(receiver))
+    pub fn listen(&self) -> Stop {
+        Stop(self.0.subscribe())
     }
 
     /// Asks to stop.

@@ -20,8 +20,8 @@ struct Served {
 async fn served(router: Router, http: Http) -> Served {
     let listener = TcpListener::bind(http.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stopper, stop) = Stopper::new();
-    let task = tokio::spawn(serve(listener, router, http, stop));
+    let stopper = Stopper::default();
+    let task = tokio::spawn(serve(listener, router, http, stopper.listen()));
     Served { address, stopper, task }
 }
 
@@ -219,7 +219,7 @@ async fn metrics_name_routes_by_template_and_never_by_value() {
     let hub = served(with_observation(routes), quick()).await;
     send(hub.address, &get_request("/cases/13800138000?phone=13800138000")).await;
     let reply = send(metrics.address, &get_request("/metrics")).await;
-    assert!(reply.contains("onscene_http_seconds"), "{reply}");
+    assert!(reply.contains("onscene_http_seconds_bucket"), "{reply}");
     assert!(reply.contains("route=\"/cases/{id}\""), "{reply}");
     assert!(!reply.contains("13800138000"), "{reply}");
 }

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::poke::Poke;
 use crate::store::{StoreError, Tx, TxError};
 
-pub use runner::{keep_running, run_due};
+pub use runner::{keep_running, run_due, tidy};
 pub use table::{NewJob, Standing, enqueue, reschedule, standing};
 
 /// A job as its handler sees it.

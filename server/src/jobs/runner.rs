@@ -7,7 +7,6 @@ use futures_util::FutureExt as _;
 
 use super::{Effect, Job, JobError, table};
 use crate::app::App;
-use crate::http::Stop;
 use crate::random;
 use crate::store::StoreError;
 
@@ -21,6 +20,10 @@ const TRIES: i64 = 12;
 const FIRST_WAIT_MS: i64 = 1_000;
 /// The longest wait between tries.
 const LONGEST_WAIT_MS: i64 = 3_600_000;
+/// How often done jobs are forgotten and the rest counted.
+const TIDY_EVERY_MS: i64 = 60_000;
+/// How long a done job, and with it its key, is kept.
+const KEEP_DONE_MS: i64 = 35 * 24 * 3_600_000;
 /// How often the table is looked at when nobody rings. Deadlines are kept to this.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -55,11 +58,20 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
     Ok(count)
 }
 
-/// Runs jobs as they fall due until `stop`. Errors are logged and tried again.
-pub async fn keep_running(app: App, mut stop: Stop) {
+/// Runs jobs as they fall due until the program stops. Errors are logged and tried again.
+pub async fn keep_running(app: App) {
+    let mut stop = app.stopper.listen();
+    let mut tidied = None;
     loop {
         if let Err(error) = run_due(&app).await {
             tracing::error!(%error, "jobs cannot be claimed");
+        }
+        let now = app.now();
+        if tidied.is_none_or(|last| now.since(last).abs() >= TIDY_EVERY_MS) {
+            tidied = Some(now);
+            if let Err(error) = tidy(&app).await {
+                tracing::error!(%error, "done jobs cannot be forgotten");
+            }
         }
         tokio::select! {
             () = stop.requested() => return,
@@ -67,6 +79,30 @@ pub async fn keep_running(app: App, mut stop: Stop) {
             () = tokio::time::sleep(POLL) => {}
         }
     }
+}
+
+/// Forgets what was done long ago and shows how many jobs wait and how many were given up.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tidy(app: &App) -> Result<u64, StoreError> {
+    let before = app.now().plus(-KEEP_DONE_MS);
+    let mut count = 0;
+    loop {
+        let forgotten = app
+            .store
+            .with_tx("job.forget", before, |tx, before| Box::pin(table::forget(tx, *before)))
+            .await?;
+        count += forgotten;
+        if forgotten < table::FORGET_AT_ONCE {
+            break;
+        }
+    }
+    let standing =
+        app.store.with_read("job.standing", (), |tx, ()| Box::pin(table::standing(tx))).await?;
+    metrics::gauge!("onscene_jobs", "state" => "pending").set(standing.pending as f64);
+    metrics::gauge!("onscene_jobs", "state" => "failed").set(standing.failed as f64);
+    Ok(count)
 }
 
 async fn run_one(app: &App, job: Job, effect: Effect) -> Result<(), StoreError> {

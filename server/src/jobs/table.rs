@@ -9,6 +9,8 @@ use crate::store::{RowExt as _, StoreError, Tx};
 
 /// How long a claimed job belongs to its claimer. Far longer than any effect takes.
 const LEASE_MS: i64 = 60_000;
+/// Rows deleted in one transaction, so that it stays short.
+pub(super) const FORGET_AT_ONCE: u64 = 500;
 /// Characters of an error that are kept.
 const ERROR_CHARS: usize = 500;
 
@@ -36,7 +38,7 @@ impl NewJob {
         Ok(Self { kind, key: None, run_at, payload })
     }
 
-    /// At most one job of this kind and `key` ever gets into the table.
+    /// At most one job of this kind and `key` is in the table, where done ones stay for 35 days.
     #[must_use]
     pub fn once(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
@@ -105,6 +107,19 @@ pub async fn standing(tx: &mut Tx) -> Result<Standing, StoreError> {
     .await?;
     let failed = row.int("failed")?;
     Ok(Standing { pending: row.int("open")? - failed, failed })
+}
+
+/// Forgets up to [`FORGET_AT_ONCE`] jobs that were done before `before`; returns how many.
+pub(super) async fn forget(tx: &mut Tx, before: Millis) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM job WHERE id IN \
+         (SELECT id FROM job WHERE done_at < $1 ORDER BY done_at LIMIT $2)",
+    )
+    .bind(before.0)
+    .bind(FORGET_AT_ONCE.cast_signed())
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Claims up to `limit` due jobs of the given kinds, oldest first. A lease that ends implausibly

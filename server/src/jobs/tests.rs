@@ -17,6 +17,7 @@ on_each_engine!(
     a_panicking_handler_is_a_failed_try,
     kinds_of_a_newer_program_are_left_alone,
     a_pending_job_can_be_moved,
+    done_jobs_are_forgotten_after_their_time_and_others_never,
 );
 
 const HANDLERS: &[(&str, Effect)] = &[
@@ -195,6 +196,22 @@ async fn a_pending_job_can_be_moved(test: TestStore) {
     assert!(!move_to(app.now()).await.unwrap(), "it is done");
 }
 
+async fn done_jobs_are_forgotten_after_their_time_and_others_never(test: TestStore) {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let (app, clock) = hub(&test).await;
+    for n in 0..510 {
+        add(&app, "note", &format!("n{n}"), 0).await;
+    }
+    add(&app, "from the future", "x", 0).await;
+    run_due(&app).await.unwrap();
+    clock.advance(35 * DAY_MS);
+    assert_eq!(tidy(&app).await.unwrap(), 0);
+    clock.advance(1);
+    assert_eq!(tidy(&app).await.unwrap(), 510, "more than one bite");
+    assert_eq!(state(&app).await, Standing { pending: 1, failed: 0 });
+    assert!(add(&app, "note", "n0", 0).await, "its key is free again");
+}
+
 #[tokio::test]
 async fn the_runner_wakes_at_the_bell_and_stops_when_asked() {
     let dir = tempfile::tempdir().unwrap();
@@ -206,8 +223,7 @@ async fn the_runner_wakes_at_the_bell_and_stops_when_asked() {
             Ok(Vec::new())
         })
     })]);
-    let (stopper, stop) = crate::http::Stopper::new();
-    let runner = tokio::spawn(keep_running(app.clone(), stop));
+    let runner = tokio::spawn(keep_running(app.clone()));
     add(&app, "count", "c", 0).await;
     app.jobs.wake();
     let ran = async {
@@ -216,6 +232,6 @@ async fn the_runner_wakes_at_the_bell_and_stops_when_asked() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), ran).await.unwrap();
-    stopper.stop();
+    app.stopper.stop();
     tokio::time::timeout(std::time::Duration::from_secs(10), runner).await.unwrap().unwrap();
 }

@@ -152,6 +152,18 @@ impl Store {
         Ok(())
     }
 
+    /// Faults that the engine itself finds in its files and references; reads everything, so it
+    /// takes long. PostgreSQL looks after its own files: use `pg_amcheck` there.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn faults(&self) -> Result<Vec<String>, StoreError> {
+        match self.engine {
+            Engine::Sqlite => inspect::faults(&mut *self.readers.acquire().await?).await,
+            Engine::Postgres => Ok(Vec::new()),
+        }
+    }
+
     /// Waits for running transactions and closes every connection.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -63,6 +63,22 @@ pub(super) async fn schema(
     Ok(SchemaState { found: found.unwrap_or(0), known: known.unwrap_or(0) })
 }
 
+/// What SQLite's own checks find.
+pub(super) async fn faults(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    for row in sqlx::query("PRAGMA quick_check(20)").fetch_all(&mut *conn).await? {
+        let line: String = row.try_get(0)?;
+        if line != "ok" {
+            faults.push(line);
+        }
+    }
+    for row in sqlx::query("PRAGMA foreign_key_check").fetch_all(conn).await?.iter().take(20) {
+        let (table, parent): (String, String) = (row.try_get(0)?, row.try_get(2)?);
+        faults.push(format!("a row of `{table}` names a row of `{parent}` that is not there"));
+    }
+    Ok(faults)
+}
+
 async fn refuse_old_sqlite(conn: &mut AnyConnection) -> Result<(), StoreError> {
     let row = sqlx::query("SELECT sqlite_version() AS version").fetch_one(conn).await?;
     let found: String = row.try_get("version")?;
