@@ -25,10 +25,11 @@ use automerge::{Automerge, Change};
 use crate::crypto::VerifyP256;
 use crate::document::replica::{contained, parse};
 use crate::document::{DocKind, Document, DocumentError};
-use crate::fact::Fact;
+use crate::fact::{Body, Fact};
 use crate::id::{Actor, DeviceId, FactId, Hash};
 use crate::limits::{DOCUMENT_BYTES, DOCUMENT_CHANGES, DOCUMENT_OPS};
 use crate::sync::message::{Refusal, RefusalCode};
+use crate::time::ClockReading;
 use policy::Write;
 use prescan::Scan;
 
@@ -75,6 +76,19 @@ impl From<Refusal> for Denied {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+/// Whether a phone may state this in a document of this kind when its clocks show `clock`: the same
+/// test that [`admit`] makes, so that a phone can refuse at once what the hub would refuse later.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check_statement(
+    body: &Body,
+    kind: DocKind,
+    clock: &ClockReading,
+) -> Result<(), &'static str> {
+    schema::check(body, kind, clock)
 }
 
 /// Admits one change.

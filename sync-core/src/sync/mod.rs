@@ -1,8 +1,9 @@
 //! The sync protocol: one request does both directions.
 //!
-//! [`admission`] lets changes into documents. [`bucket`] is the log of a feed and cuts pages from it, [`chain`] tells a restored phone from a
-//! sound one. [`message`] holds what travels, [`wire`] its encoding, [`version`] who can talk to
-//! whom.
+//! The hub's half: [`admission`] lets changes into documents, [`bucket`] is the log of a feed and
+//! cuts pages from it, [`chain`] tells a restored phone from a sound one. The phone's half:
+//! [`device`] asks, [`replica`] reads the answer. [`message`] holds what travels, [`wire`] its
+//! encoding, [`version`] who can talk to whom.
 //!
 //! # Invariants
 //! - A request may be repeated, reordered against others, or cut: the hub recognises every change
@@ -16,6 +17,8 @@
 pub mod admission;
 pub mod bucket;
 pub mod chain;
+pub mod device;
 pub mod message;
+pub mod replica;
 pub mod version;
 pub mod wire;
