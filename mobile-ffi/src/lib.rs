@@ -1,1 +1,45 @@
-//! onscene-mobile
+//! The device as a library: what an inspector's phone records, keeps and delivers.
+//!
+//! The host opens a [`Device`] on a file, lends it clocks, key and chance ([`Host`]), calls the
+//! domain methods as the person acts, and in the background does what [`Device::sync_next`] says.
+//! All calls are synchronous, return errors as values and keep no thread, socket or timer.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `device` | opening, enrolling, events |
+//! | `record`, `arrival` | what a person does |
+//! | `work`, `items` | what a person sees |
+//! | `sync` | requests out, answers in |
+//! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
+//! | `store` | the one file |
+//!
+//! # The promise
+//! What a recording call has returned for survives any crash of the phone. What counts as delivered
+//! has been acknowledged by the hub as durable. No answer of a hub can remove a record.
+
+mod act;
+mod arrival;
+mod author;
+mod device;
+mod error;
+mod host;
+mod items;
+mod record;
+mod store;
+#[cfg(test)]
+mod stories;
+mod sync;
+#[cfg(test)]
+mod testing;
+mod work;
+
+pub use arrival::ArrivalReceipt;
+pub use device::{Device, OpenConfig, Standing};
+pub use error::DeviceError;
+pub use host::{Clock, Host, HostError, KeyStore, Random};
+pub use items::{Counts, Item, ItemState, Storage};
+pub use onscene_sync_core::enrolment::message::KeyLevel;
+pub use record::Job;
+pub use store::events::{Event, EventKind};
+pub use sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};
+pub use work::{CaseView, Conflicts, InspectionView, WorkItem};

@@ -1,0 +1,93 @@
+//! Arriving: the claim, and what the rule is likely to say of it.
+
+use std::collections::BTreeSet;
+
+use onscene_sync_core::document::DocKind;
+use onscene_sync_core::fact::body::ArrivalClaim;
+use onscene_sync_core::fact::{Body, DeviceAuthor};
+use onscene_sync_core::id::FactId;
+use onscene_sync_core::place::{Datum, Fix};
+use onscene_sync_core::rules::arrival::{ArrivalPolicy, Question, Verdict, judge};
+use onscene_sync_core::time::ClockReading;
+use serde::Serialize;
+
+use crate::act::Act;
+use crate::device::Device;
+use crate::error::DeviceError;
+use crate::record::Job;
+use crate::store::feed;
+
+/// A recorded arrival.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArrivalReceipt {
+    /// The fact.
+    pub fact: FactId,
+    /// What the rule says with what the phone knows. The hub decides, and may know more. `None` for
+    /// a patrol: nobody ordered it, so there is nothing to be in time for.
+    pub likely: Option<Verdict>,
+}
+
+impl Device {
+    /// Claims to be on scene.
+    ///
+    /// `tap` is what the clocks showed when the inspector tapped; `fixes` are the evidence window in
+    /// the order taken, all in `datum`.
+    ///
+    /// # Errors
+    /// When there are too many fixes, one is not on the globe, the order is not on this phone, or it
+    /// cannot be recorded.
+    pub fn arrive(
+        &mut self,
+        job: Job,
+        tap: ClockReading,
+        datum: Datum,
+        fixes: Vec<Fix>,
+    ) -> Result<ArrivalReceipt, DeviceError> {
+        let order = self.order_of(job)?;
+        let claim = ArrivalClaim { order, tap, datum, fixes };
+        let act = Act::State(Body::Arrival(claim.clone()));
+        let recorded = self.act(job, act)?;
+        let (fact, author) = recorded.stated.expect("a statement is always a fact");
+        let likely = match order {
+            Some(order) => Some(self.likely(order, &claim, &author)?),
+            None => None,
+        };
+        Ok(ArrivalReceipt { fact, likely })
+    }
+
+    fn order_of(&self, job: Job) -> Result<Option<FactId>, DeviceError> {
+        match job {
+            Job::Order(order) => Ok(Some(order)),
+            Job::Inspection(_) => {
+                let (doc, kind) = self.inspection(job)?;
+                if kind == DocKind::Response { self.order_answered_by(doc) } else { Ok(None) }
+            }
+        }
+    }
+
+    fn likely(
+        &self,
+        order: FactId,
+        claim: &ArrivalClaim,
+        author: &DeviceAuthor,
+    ) -> Result<Verdict, DeviceError> {
+        let (_, record) = self.case_of(order)?;
+        let order = record.order(order).ok_or_else(|| DeviceError::unknown("order", order))?;
+        let issued_at = order.issued.at;
+        let received = order.receipts.iter().map(|receipt| receipt.body.at).min();
+        let anchors = feed::known_anchors(self.store.read())?;
+        let newest = anchors.iter().map(|anchor| anchor.at).max();
+        let question = Question {
+            order_issued_at: issued_at,
+            started_at: received.unwrap_or(issued_at),
+            site: order.issued.body.site.as_ref(),
+            claim,
+            author,
+            anchors: &anchors,
+            not_after: None,
+            not_before: newest.into_iter().chain([issued_at]).max(),
+            circumstances: &BTreeSet::new(),
+        };
+        Ok(judge(&question, &ArrivalPolicy::V1))
+    }
+}

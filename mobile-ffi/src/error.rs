@@ -1,0 +1,79 @@
+//! Why a call failed. Whatever the error, what was recorded before stays recorded.
+
+use std::path::PathBuf;
+
+use onscene_sync_core::crypto::SigningFailed;
+use onscene_sync_core::document::DocumentError;
+use thiserror::Error;
+
+use crate::host::HostError;
+
+/// A call of the device library that failed. Nothing of it took effect.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DeviceError {
+    /// The file is something else.
+    #[error("{} is not a store of this app: choose another path", .path.display())]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer app wrote the file.
+    #[error("the store is of version {found}, this app knows up to {known}: update the app")]
+    StoreTooNew {
+        /// Version of the file.
+        found: i64,
+        /// Newest version that this build reads.
+        known: i64,
+    },
+    /// The file cannot be read or written: a full or read-only disk, or damage.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// The platform failed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The key could not sign.
+    #[error(transparent)]
+    Key(#[from] SigningFailed),
+    /// The phone has not been enrolled.
+    #[error("this phone is not enrolled: enrol it with a code from an administrator")]
+    NotEnrolled,
+    /// What the call names is not on this phone.
+    #[error("there is no {what} {id} on this phone: sync, or check the id")]
+    Unknown {
+        /// What was looked for.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// An argument that cannot be recorded.
+    #[error("`{field}` cannot be recorded: {why}")]
+    Invalid {
+        /// Which argument.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A document that cannot be written or read.
+    #[error("the document failed: {0}")]
+    Document(#[from] DocumentError),
+}
+
+impl From<rusqlite::Error> for DeviceError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl DeviceError {
+    pub(crate) fn unknown(what: &'static str, id: impl ToString) -> Self {
+        Self::Unknown { what, id: id.to_string() }
+    }
+
+    pub(crate) fn invalid(field: &'static str, why: impl Into<String>) -> Self {
+        Self::Invalid { field, why: why.into() }
+    }
+
+    pub(crate) fn damaged(what: &str) -> Self {
+        Self::Store(format!("its {what} cannot be read: the file is damaged"))
+    }
+}

@@ -1,0 +1,108 @@
+//! What happened, in order, for a screen to read when it likes.
+
+use onscene_sync_core::id::DocId;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+use crate::error::DeviceError;
+
+/// Events kept; the oldest go first.
+const KEPT: i64 = 10_000;
+
+/// Kinds of event. Numbers stand in stores and are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The phone was enrolled.
+    Enrolled = 0,
+    /// Something recorded here reached the hub.
+    Delivered = 1,
+    /// The hub put something recorded here into quarantine.
+    Refused = 2,
+    /// A document was built anew around a refusal.
+    Rebuilt = 3,
+    /// The hub sees that this phone was restored from a backup or copied.
+    Restored = 4,
+    /// A new installation began; what was undelivered was stated anew.
+    Renewed = 5,
+    /// The hub has revoked this phone.
+    Revoked = 6,
+    /// The hub or this store did what neither should: a person ought to look.
+    Alarm = 7,
+    /// A document came or changed.
+    DocumentChanged = 8,
+    /// A document went out of this phone's scope.
+    DocumentLeft = 9,
+    /// The server answered with a problem.
+    Problem = 10,
+    /// The hub lost something that it had; it is delivered again.
+    Redelivering = 11,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Its number, rising.
+    pub n: i64,
+    /// The phone's wall clock, Unix milliseconds.
+    pub wall_ms: i64,
+    /// What kind.
+    pub kind: EventKind,
+    /// The document it is about.
+    pub doc: Option<DocId>,
+    /// In words. Never what a citizen said.
+    pub detail: String,
+}
+
+/// Adds an event.
+pub(crate) fn add(
+    db: &Connection,
+    wall_ms: i64,
+    kind: EventKind,
+    doc: Option<DocId>,
+    detail: &str,
+) -> Result<(), DeviceError> {
+    let mut statement = db
+        .prepare_cached("INSERT INTO event (wall_ms, kind, doc, detail) VALUES (?1, ?2, ?3, ?4)")?;
+    let doc = doc.as_ref().map(DocId::as_bytes);
+    statement.execute(params![wall_ms, kind as i64, doc, detail])?;
+    db.execute("DELETE FROM event WHERE n <= ?1", [db.last_insert_rowid() - KEPT])?;
+    Ok(())
+}
+
+/// Events after number `cursor`, at most `max`.
+pub(crate) fn since(db: &Connection, cursor: i64, max: u32) -> Result<Vec<Event>, DeviceError> {
+    let mut statement = db.prepare_cached(
+        "SELECT n, wall_ms, kind, doc, detail FROM event WHERE n > ?1 ORDER BY n LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![cursor, max])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.push(Event {
+            n: row.get(0)?,
+            wall_ms: row.get(1)?,
+            kind: kind(row.get(2)?)?,
+            doc: row.get::<_, Option<[u8; 16]>>(3)?.map(DocId::from_bytes),
+            detail: row.get(4)?,
+        });
+    }
+    Ok(events)
+}
+
+fn kind(number: i64) -> Result<EventKind, DeviceError> {
+    Ok(match number {
+        0 => EventKind::Enrolled,
+        1 => EventKind::Delivered,
+        2 => EventKind::Refused,
+        3 => EventKind::Rebuilt,
+        4 => EventKind::Restored,
+        5 => EventKind::Renewed,
+        6 => EventKind::Revoked,
+        7 => EventKind::Alarm,
+        8 => EventKind::DocumentChanged,
+        9 => EventKind::DocumentLeft,
+        10 => EventKind::Problem,
+        11 => EventKind::Redelivering,
+        _ => return Err(DeviceError::damaged("event")),
+    })
+}

@@ -1,0 +1,207 @@
+//! Buckets with their documents, and the anchors received.
+
+use onscene_sync_core::fact::AnchorRef;
+use onscene_sync_core::fact::anchor::Anchor;
+use onscene_sync_core::id::{BootId, DocId, FactId};
+use onscene_sync_core::limits::ANCHOR_REFS;
+use onscene_sync_core::rules::arrival::KnownAnchor;
+use onscene_sync_core::sync::message::{Bucket, Cursor};
+use onscene_sync_core::sync::replica::Member;
+use onscene_sync_core::time::Millis;
+use rusqlite::{Connection, params};
+
+use super::meta::{from_cbor, to_cbor};
+use super::{documents, meta};
+use crate::error::DeviceError;
+
+/// Anchors kept; the oldest go first.
+const ANCHORS_KEPT: i64 = 2_000;
+/// The newest anchor that the present chain names.
+const ANCHOR_NAMED: &str = "anchor_named";
+
+/// All buckets followed.
+pub(crate) fn buckets(db: &Connection) -> Result<Vec<Bucket>, DeviceError> {
+    let mut statement = db.prepare_cached("SELECT bucket FROM bucket ORDER BY bucket")?;
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    rows.map(|bytes| from_cbor(&bytes?, "bucket")).collect()
+}
+
+/// How far each bucket has been read; one to be read from its beginning has no cursor.
+pub(crate) fn cursors(db: &Connection) -> Result<Vec<Cursor>, DeviceError> {
+    let mut statement = db.prepare_cached(
+        "SELECT bucket, epoch, seq FROM bucket WHERE seq IS NOT NULL ORDER BY bucket",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut cursors = Vec::new();
+    while let Some(row) = rows.next()? {
+        let bucket = from_cbor(&row.get::<_, Vec<u8>>(0)?, "bucket")?;
+        let seq = row.get::<_, i64>(2)?.cast_unsigned();
+        cursors.push(Cursor { bucket, epoch: row.get(1)?, seq });
+    }
+    Ok(cursors)
+}
+
+/// The documents of a bucket.
+pub(crate) fn members(db: &Connection, bucket: Bucket) -> Result<Vec<Member>, DeviceError> {
+    let mut statement = db.prepare_cached(
+        "SELECT member.doc, fresh, coalesce(doc.sum, 0) FROM member
+         LEFT JOIN doc ON doc.doc = member.doc WHERE bucket = ?1 ORDER BY member.doc",
+    )?;
+    let rows = statement.query_map([to_cbor(&bucket)], |row| {
+        let sum = row.get::<_, i64>(2)?.cast_unsigned();
+        Ok(Member { doc: DocId::from_bytes(row.get(0)?), fresh: row.get(1)?, sum })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Sets how far a bucket has been read.
+pub(crate) fn set_cursor(db: &Connection, cursor: &Cursor) -> Result<(), DeviceError> {
+    db.prepare_cached(
+        "INSERT INTO bucket (bucket, epoch, seq) VALUES (?1, ?2, ?3)
+         ON CONFLICT (bucket) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq",
+    )?
+    .execute(params![to_cbor(&cursor.bucket), cursor.epoch, cursor.seq.cast_signed()])?;
+    Ok(())
+}
+
+/// A bucket is to be read from its beginning; what it holds stays until then.
+pub(crate) fn reset(db: &Connection, bucket: Bucket) -> Result<(), DeviceError> {
+    db.prepare_cached(
+        "INSERT INTO bucket (bucket) VALUES (?1)
+         ON CONFLICT (bucket) DO UPDATE SET epoch = NULL, seq = NULL",
+    )?
+    .execute([to_cbor(&bucket)])?;
+    Ok(())
+}
+
+/// All documents of a bucket are to be confirmed.
+pub(crate) fn restart(db: &Connection, bucket: Bucket) -> Result<(), DeviceError> {
+    db.execute("UPDATE member SET fresh = 0 WHERE bucket = ?1", [to_cbor(&bucket)])?;
+    Ok(())
+}
+
+/// A document is in a bucket.
+pub(crate) fn join(db: &Connection, bucket: Bucket, doc: DocId) -> Result<(), DeviceError> {
+    db.prepare_cached(
+        "INSERT INTO member (bucket, doc, fresh) VALUES (?1, ?2, 1)
+         ON CONFLICT (bucket, doc) DO UPDATE SET fresh = 1",
+    )?
+    .execute(params![to_cbor(&bucket), doc.as_bytes()])?;
+    documents::set_gone(db, doc, false)
+}
+
+/// A document is in a bucket no more.
+pub(crate) fn part(db: &Connection, bucket: Bucket, doc: DocId) -> Result<(), DeviceError> {
+    db.prepare_cached("DELETE FROM member WHERE bucket = ?1 AND doc = ?2")?
+        .execute(params![to_cbor(&bucket), doc.as_bytes()])?;
+    let mut statement =
+        db.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM member WHERE doc = ?1)")?;
+    let gone = statement.query_row([doc.as_bytes()], |row| row.get(0))?;
+    documents::set_gone(db, doc, gone)
+}
+
+/// A bucket is not followed any more.
+pub(crate) fn unfollow(db: &Connection, bucket: Bucket) -> Result<(), DeviceError> {
+    for member in members(db, bucket)? {
+        part(db, bucket, member.doc)?;
+    }
+    db.execute("DELETE FROM bucket WHERE bucket = ?1", [to_cbor(&bucket)])?;
+    Ok(())
+}
+
+/// Everything here was another device's: its anchors go, its buckets are read from the beginning.
+pub(crate) fn forget_device(db: &Connection) -> Result<(), DeviceError> {
+    db.execute("DELETE FROM anchor", [])?;
+    for bucket in buckets(db)? {
+        reset(db, bucket)?;
+    }
+    Ok(())
+}
+
+/// Keeps an anchor with the phone's own clock around the exchange.
+pub(crate) fn add_anchor(
+    db: &Connection,
+    anchor: &Anchor,
+    reference: &AnchorRef,
+    boot: BootId,
+) -> Result<(), DeviceError> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO anchor
+            (number, proof, at, install, seq, boot, sent_boot_ns, received_boot_ns)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        anchor.number.cast_signed(),
+        reference.proof.as_bytes(),
+        anchor.at.0,
+        anchor.head.install,
+        anchor.head.seq.cast_signed(),
+        boot.as_bytes(),
+        reference.sent_boot_ns.cast_signed(),
+        reference.received_boot_ns.cast_signed()
+    ])?;
+    let oldest = anchor.number.cast_signed() - ANCHORS_KEPT;
+    db.execute("DELETE FROM anchor WHERE number <= ?1", [oldest])?;
+    Ok(())
+}
+
+/// The newest anchor, to be told to the hub.
+pub(crate) fn newest_anchor(db: &Connection) -> Result<Option<AnchorRef>, DeviceError> {
+    Ok(anchors_after(db, 0, 1)?.pop())
+}
+
+/// The anchors that the next fact refers to: the newest of those that no fact of this chain names.
+pub(crate) fn name_anchors(db: &Connection) -> Result<Vec<AnchorRef>, DeviceError> {
+    let named = meta::get(db, ANCHOR_NAMED)?.unwrap_or(0);
+    let anchors = anchors_after(db, named, ANCHOR_REFS)?;
+    if let Some(newest) = anchors.last() {
+        meta::put(db, ANCHOR_NAMED, &newest.number)?;
+    }
+    Ok(anchors)
+}
+
+/// The newest `max` anchors after number `after`, oldest first.
+fn anchors_after(db: &Connection, after: u64, max: usize) -> Result<Vec<AnchorRef>, DeviceError> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, proof, sent_boot_ns, received_boot_ns FROM anchor
+         WHERE number > ?1 ORDER BY number DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map(
+        params![after.cast_signed(), i64::try_from(max).unwrap_or(i64::MAX)],
+        |row| {
+            Ok(AnchorRef {
+                number: row.get::<_, i64>(0)?.cast_unsigned(),
+                proof: FactId::from_bytes(row.get(1)?),
+                sent_boot_ns: row.get::<_, i64>(2)?.cast_unsigned(),
+                received_boot_ns: row.get::<_, i64>(3)?.cast_unsigned(),
+            })
+        },
+    )?;
+    let mut anchors: Vec<AnchorRef> = rows.collect::<Result<_, _>>()?;
+    anchors.reverse();
+    Ok(anchors)
+}
+
+/// All anchors kept, oldest first, as the arrival rule takes them.
+pub(crate) fn known_anchors(db: &Connection) -> Result<Vec<KnownAnchor>, DeviceError> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, at, boot, sent_boot_ns, received_boot_ns FROM anchor ORDER BY number",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(KnownAnchor {
+            number: row.get::<_, i64>(0)?.cast_unsigned(),
+            at: Millis(row.get(1)?),
+            boot: BootId::from_bytes(row.get(2)?),
+            sent_boot_ns: row.get::<_, i64>(3)?.cast_unsigned(),
+            received_boot_ns: row.get::<_, i64>(4)?.cast_unsigned(),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How far the hub's signed receipts cover the chain of an installation.
+pub(crate) fn anchored(db: &Connection, install: u32) -> Result<u64, DeviceError> {
+    let mut statement =
+        db.prepare_cached("SELECT coalesce(max(seq), 0) FROM anchor WHERE install = ?1")?;
+    Ok(statement.query_row([install], |row| row.get::<_, i64>(0))?.cast_unsigned())
+}

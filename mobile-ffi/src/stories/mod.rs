@@ -1,0 +1,3 @@
+//! Whole stories of phones and a hub, told through the public calls.
+
+mod everyday;
