@@ -27,6 +27,10 @@ pub mod record;
 pub mod scope;
 mod snapshots;
 mod sql;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;
 
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::id::DocId;

@@ -1,0 +1,7 @@
+//! The hub as phones meet it, on each engine.
+
+mod chain;
+mod feeds;
+mod races;
+mod refusals;
+mod world;
