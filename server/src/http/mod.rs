@@ -15,11 +15,14 @@ mod health;
 pub mod idempotency;
 pub mod keys;
 mod limits;
+pub mod live;
 mod observe;
 pub mod people;
 mod problem;
+pub mod quarantine;
 pub mod reviews;
 mod serve;
+pub mod sync;
 pub mod teams;
 pub mod units;
 
@@ -62,13 +65,15 @@ pub(crate) fn api() -> Routes {
         .merge(people::routes())
         .merge(keys::routes())
         .merge(devices::routes())
+        .merge(sync::routes())
+        .merge(quarantine::routes())
         .merge(cases::routes())
         .merge(reviews::routes())
 }
 
 /// Routes that keep their own time: long uploads, live connections.
 pub(crate) fn unhurried() -> Routes {
-    Routes::new()
+    Routes::new().merge(live::routes())
 }
 
 async fn no_such_route() -> Problem {

@@ -13,7 +13,7 @@ use onscene_sync_core::id::Actor;
 use onscene_sync_core::sync::bucket::State;
 use onscene_sync_core::sync::chain::Slots;
 use onscene_sync_core::sync::message::{
-    Bucket, Push, PushResult, Standing, SyncReply, SyncRequest,
+    Bucket, Cursor, Push, PushResult, Standing, SyncReply, SyncRequest,
 };
 use onscene_sync_core::time::Millis;
 
@@ -102,16 +102,17 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
         Err(error) => return Err(error),
     };
     if row.revoked {
-        return Ok(Done {
-            fetched: false,
-            receipt: None,
-            noted: BTreeMap::new(),
-            pokes: Vec::new(),
-            full,
-        });
+        let (noted, pokes) = (BTreeMap::new(), Vec::new());
+        return Ok(Done { receipt: None, noted, pokes, fetched: false, full });
     }
     let receipt = anchors::receipt(tx, app, caller.device, &row, request, *now).await?;
-    let fetched = note_fetched(tx, caller.device, &request.cursors, *now).await?;
+    let readable: Vec<Cursor> = request
+        .cursors
+        .iter()
+        .filter(|cursor| caller.buckets.contains(&cursor.bucket))
+        .copied()
+        .collect();
+    let fetched = note_fetched(tx, caller.device, &readable, *now).await?;
     let pokes = additions.write(tx, *now).await?;
     let noted = note(tx, caller).await?;
     Ok(Done { receipt: Some(receipt), noted, pokes, fetched, full })

@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 
 use super::HubError;
 use super::sql::{inconsistent, kind_code, kind_of};
+use crate::auth::{SWEEP, Sweep};
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 
 /// Refused changes of one device that may wait for a person.
@@ -92,7 +93,7 @@ impl Settlement {
 }
 
 /// A row of the list of refused changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Its number.
     pub id: i64,
@@ -105,7 +106,7 @@ pub struct Item {
     /// The phone that sent it.
     pub device: DeviceId,
     /// Whose phone that is.
-    pub person: Option<PersonId>,
+    pub person: PersonId,
     /// Which installation.
     pub install: u32,
     /// Why it was refused.
@@ -121,7 +122,7 @@ pub struct Item {
 }
 
 /// A decision on a refused change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// What.
     pub ruling: Settlement,
@@ -135,36 +136,47 @@ pub struct Settled {
 
 const COLUMNS: &str = "SELECT q.id AS id, q.hash AS hash, q.doc_id AS doc_id, q.kind AS kind, \
      q.device AS device, q.install AS install, q.code AS code, q.detail AS detail, \
-     CAST(length(q.body) AS BIGINT) AS bytes, q.received_at AS received_at, q.settled_at AS settled_at, \
-     q.settled_by AS settled_by, q.ruling AS ruling, q.settled_note AS settled_note, \
-     d.person_id AS person_id, p.unit_id AS unit_id \
-     FROM quarantine q LEFT JOIN device d ON d.device = q.device \
-     LEFT JOIN person p ON p.person_id = d.person_id";
+     CAST(length(q.body) AS BIGINT) AS bytes, q.received_at AS received_at, \
+     q.settled_at AS settled_at, q.settled_by AS settled_by, q.ruling AS ruling, \
+     q.settled_note AS settled_note, d.person_id AS person_id \
+     FROM quarantine q JOIN device d ON d.device = q.device \
+     JOIN person p ON p.person_id = d.person_id \
+     WHERE p.unit_id IN (SELECT unit_id FROM sweep)";
 
-/// Refused changes before number `before`, newest first, at most `limit`; only those that wait, or
-/// all. The unit of the phone's person comes along, for the caller to check.
+/// Refused changes of phones in the units of `sweep`, those before number `before`, newest first,
+/// at most `limit`; only those that wait, or all.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn list(
     tx: &mut Tx,
+    sweep: &Sweep,
     waiting_only: bool,
     before: i64,
     limit: i64,
-) -> Result<Vec<(Item, Option<[u8; 16]>)>, StoreError> {
+) -> Result<Vec<Item>, StoreError> {
     let open = if waiting_only { "AND q.settled_at IS NULL" } else { "" };
-    let sql = format!("{COLUMNS} WHERE q.id < $1 {open} ORDER BY q.id DESC LIMIT $2");
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before).bind(limit);
+    let sql = format!("{SWEEP} {COLUMNS} AND q.id < $4 {open} ORDER BY q.id DESC LIMIT $5");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(i64::from(sweep.everything))
+        .bind(&sweep.unit.as_bytes()[..])
+        .bind(i64::from(sweep.below))
+        .bind(before)
+        .bind(limit);
     query.fetch_all(tx.conn()).await?.iter().map(item).collect()
 }
 
-/// One refused change.
+/// One refused change of a phone in the units of `sweep`.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn get(tx: &mut Tx, id: i64) -> Result<Option<(Item, Option<[u8; 16]>)>, StoreError> {
-    let sql = format!("{COLUMNS} WHERE q.id = $1");
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id);
+pub async fn get(tx: &mut Tx, sweep: &Sweep, id: i64) -> Result<Option<Item>, StoreError> {
+    let sql = format!("{SWEEP} {COLUMNS} AND q.id = $4");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(i64::from(sweep.everything))
+        .bind(&sweep.unit.as_bytes()[..])
+        .bind(i64::from(sweep.below))
+        .bind(id);
     query.fetch_optional(tx.conn()).await?.as_ref().map(item).transpose()
 }
 
@@ -190,22 +202,21 @@ pub async fn settle(tx: &mut Tx, id: i64, settled: &Settled) -> Result<bool, Sto
     Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
 }
 
-fn item(row: &AnyRow) -> Result<(Item, Option<[u8; 16]>), StoreError> {
-    let item = Item {
+fn item(row: &AnyRow) -> Result<Item, StoreError> {
+    Ok(Item {
         id: row.int("id")?,
         hash: Hash::from_bytes(row.array("hash")?),
         doc: DocId::from_bytes(row.array("doc_id")?),
         kind: kind_of(row.int("kind")?)?,
         device: DeviceId::from_bytes(row.array("device")?),
-        person: row.opt_array("person_id")?.map(PersonId::from_bytes),
+        person: PersonId::from_bytes(row.array("person_id")?),
         install: row.number("install")?,
         code: named(&row.text("code")?, "code")?,
         detail: row.text("detail")?,
         bytes: row.number("bytes")?,
         received_at: row.millis("received_at")?,
         settled: settled_of(row)?,
-    };
-    Ok((item, row.opt_array("unit_id")?))
+    })
 }
 
 fn settled_of(row: &AnyRow) -> Result<Option<Settled>, StoreError> {
@@ -229,15 +240,6 @@ fn code_name(code: RefusalCode) -> String {
         Ok(serde_json::Value::String(name)) => name,
         _ => unreachable!("a unit variant's JSON is its name"),
     }
-}
-
-/// How much waits, for the health page.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn waiting_in_all(tx: &mut Tx) -> Result<u64, StoreError> {
-    const SQL: &str = "SELECT count(*) AS waiting FROM quarantine WHERE settled_at IS NULL";
-    sqlx::query(SQL).fetch_one(tx.conn()).await?.number("waiting")
 }
 
 #[cfg(test)]

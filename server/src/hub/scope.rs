@@ -8,6 +8,7 @@ use onscene_sync_core::sync::bucket::State;
 use onscene_sync_core::sync::message::Bucket;
 
 use super::sql::{bucket_key, bucket_of, count, fetch_in};
+use crate::auth::{Action, Reach, Role};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// A phone that has proven who it is, and what it follows.
@@ -21,6 +22,21 @@ pub struct Caller {
     pub unit: UnitId,
     /// The buckets it follows now.
     pub buckets: BTreeSet<Bucket>,
+}
+
+impl Caller {
+    /// The phone of a person of this role and unit. Teams read their unit's work, supervisors that
+    /// of everybody below them; everyone reads what is theirs alone.
+    #[must_use]
+    pub fn new(device: DeviceId, person: PersonId, role: Role, unit: UnitId) -> Self {
+        let work = match role.reach(Action::Sync) {
+            Reach::Nothing => None,
+            Reach::OwnUnit => Some(Bucket::Unit(unit)),
+            Reach::Subtree | Reach::Everything => Some(Bucket::Supervision(unit)),
+        };
+        let buckets = work.into_iter().chain([Bucket::Person(person)]).collect();
+        Self { device, person, unit, buckets }
+    }
 }
 
 /// How a document stands to a phone.
@@ -139,6 +155,18 @@ mod tests {
 
     fn stay(bucket: u8, first_seq: u64, left_seq: Option<u64>) -> Stay {
         Stay { bucket: unit(bucket), first_seq, left_seq }
+    }
+
+    #[test]
+    fn a_role_decides_what_a_phone_follows() {
+        let unit = UnitId::from_bytes([2; 16]);
+        let person = PersonId::from_bytes([3; 16]);
+        let follows = |role| Caller::new(DeviceId::from_bytes([1; 8]), person, role, unit).buckets;
+        let (mine, own) = (Bucket::Person(person), Bucket::Unit(unit));
+        assert_eq!(follows(Role::Inspector), BTreeSet::from([own, mine]));
+        assert_eq!(follows(Role::UnitLeader), BTreeSet::from([own, mine]));
+        assert_eq!(follows(Role::Supervisor), BTreeSet::from([Bucket::Supervision(unit), mine]));
+        assert_eq!(follows(Role::Administrator), BTreeSet::from([mine]));
     }
 
     #[test]

@@ -115,6 +115,21 @@ pub fn admit_run<'a>(
     changes.into_iter().map(|change| run.admit(change)).collect()
 }
 
+/// The envelopes of the facts that a refused change carries, as far as it can be read without
+/// letting it near a document: for a person to look at. Nothing about them has been checked.
+///
+/// # Errors
+/// Why nothing can be read.
+pub fn peek(change: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+    prescan::scan(change).map_err(|fault| {
+        refuse(RefusalCode::Malformed, format!("the change is no good: {fault}"))
+    })?;
+    let change = parse(change).map_err(unreadable)?;
+    let decoded = contained(|| change.decode()).map_err(unreadable)?;
+    let writes = policy::read(&decoded)?;
+    Ok(writes.into_iter().filter_map(Write::into_envelope).collect())
+}
+
 struct Run<'d, 'a> {
     document: &'d mut Document,
     author: &'d Author<'a>,

@@ -57,6 +57,16 @@ pub(super) struct Write {
     pub(super) value: Option<ScalarValue>,
 }
 
+impl Write {
+    /// The envelope, if a fact is written.
+    pub(super) fn into_envelope(self) -> Option<Vec<u8>> {
+        match (self.target, self.value) {
+            (Target::Fact(_), Some(ScalarValue::Bytes(envelope))) => Some(envelope),
+            _ => None,
+        }
+    }
+}
+
 /// Reads every operation as a write that a phone may make.
 pub(super) fn read(change: &ExpandedChange) -> Result<Vec<Write>, Refusal> {
     change.operations.iter().map(read_operation).collect()

@@ -223,6 +223,19 @@ pub enum RefusalCode {
     Fault,
 }
 
+/// "Something new": what a live connection carries from the hub, and all that it carries. A poke may
+/// come late, twice or not at all; whoever gets one syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Poke {
+    /// The bucket that has grown.
+    #[n(0)]
+    pub bucket: Bucket,
+    /// Its newest sequence number; 0 when the hub has lost count and the phone had better ask.
+    #[n(1)]
+    pub seq: u64,
+}
+
 /// One page of a bucket.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 #[cbor(array)]

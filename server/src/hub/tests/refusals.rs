@@ -4,6 +4,7 @@ use onscene_sync_core::document::DocKind;
 use onscene_sync_core::sync::message::{Push, PushResult, RefusalCode, Standing};
 
 use super::world::{OTHER_SQUAD, SQUAD, World, refusal};
+use crate::auth::Sweep;
 use crate::hub::{HubError, quarantine};
 use crate::store::testing::{TestStore, on_each_engine};
 
@@ -22,15 +23,15 @@ async fn a_strangers_document_is_refused_and_kept_whole(store: TestStore) {
     assert_eq!(refusal(&reply.results[0]), Some(RefusalCode::OutOfScope));
     let kept = world.app.store.with_read("test", (), |tx, ()| {
         Box::pin(async move {
-            let items = quarantine::list(tx, true, i64::MAX, 10).await?;
-            let body = quarantine::body(tx, items[0].0.id).await?;
+            let all = Sweep { everything: true, unit: SQUAD, below: true };
+            let items = quarantine::list(tx, &all, true, i64::MAX, 10).await?;
+            let body = quarantine::body(tx, items[0].id).await?;
             Ok::<_, HubError>((items, body))
         })
     });
     let (items, body) = kept.await.unwrap();
     assert_eq!(items.len(), 1);
-    assert_eq!((items[0].0.doc, items[0].0.code), (doc, RefusalCode::OutOfScope));
-    assert_eq!(items[0].1, Some(*SQUAD.as_bytes()));
+    assert_eq!((items[0].doc, items[0].code), (doc, RefusalCode::OutOfScope));
     assert_eq!(body, Some(sent));
     phone.send(&world.app, phone.request()).await;
     assert_eq!(world.number(WAITING).await, 1, "a repeat is kept once");
