@@ -98,7 +98,7 @@ pub fn in_corridor(line: &[Line<f64>], half_width: f64, point: Point, sigma: f64
     }
     let inside = |&&(x, y): &&(f64, f64)| {
         let shifted = Point { x: point.x + x * sigma, y: point.y + y * sigma };
-        near.iter().any(|segment| distance_to(segment, shifted) <= half_width)
+        near.iter().any(|segment| distance_2(segment, shifted) <= half_width * half_width)
     };
     let count = u32::try_from(LATTICE.iter().filter(inside).count()).unwrap_or(u32::MAX);
     f64::from(count) / f64::from(LATTICE_POINTS)
@@ -122,10 +122,14 @@ static LATTICE: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
 });
 
 fn distance_to(segment: &Line<f64>, point: Point) -> f64 {
+    distance_2(segment, point).sqrt()
+}
+
+fn distance_2(segment: &Line<f64>, point: Point) -> f64 {
     let (dx, dy) = (segment.dx(), segment.dy());
     let (px, py) = (point.x - segment.start.x, point.y - segment.start.y);
     let part = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
-    (px - part * dx).hypot(py - part * dy)
+    (px - part * dx).powi(2) + (py - part * dy).powi(2)
 }
 
 /// Integral of a smooth function, in panels no wider than `panel`.

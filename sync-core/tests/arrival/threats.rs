@@ -47,6 +47,26 @@ fn arriving_late_in_airplane_mode_and_backdating_proves_nothing() {
 }
 
 #[test]
+fn hiding_an_anchor_to_backdate_contradicts_the_chain_end_that_the_phone_named() {
+    // At 85 min the phone asked with a chain that did not hold the claim yet; it hides the answer,
+    // and the hub knows from its own record that the claim was signed after that.
+    let mut forged = Scene::honest(minutes(40)).seen_at(minutes(95));
+    forged.circumstances.insert(Flag::HiddenAnchor);
+    forged.not_before = Some(minutes(84));
+    let verdict = forged.judge();
+    assert!(verdict.flags.contains(&Flag::ClockInconsistent));
+    assert_eq!(verdict.conclusion, Conclusion::NeedsReview);
+    // A later anchor that it does admit to does not wash that away.
+    forged.anchors.push(anchor(3, minutes(94)));
+    assert!(forged.judge().flags.contains(&Flag::ClockInconsistent));
+    // A reply that was merely lost before the visit harms nobody.
+    let mut honest = Scene::honest(minutes(40)).seen_at(minutes(95));
+    honest.circumstances.insert(Flag::HiddenAnchor);
+    honest.not_before = Some(minutes(37));
+    assert_eq!(honest.judge().conclusion, Conclusion::OnTime);
+}
+
+#[test]
 fn a_claim_signed_long_after_its_evidence_attests_no_time() {
     let mut scene = Scene::honest(minutes(40)).seen_at(minutes(300));
     scene.author.clock.boot_ns = boot_ns(minutes(40).plus(450_000));

@@ -62,8 +62,9 @@ pub struct Question<'a> {
     pub anchors: &'a [KnownAnchor],
     /// When the hub first saw a chain head that covers the fact; `None` on the phone.
     pub not_after: Option<Millis>,
-    /// The newest thing signed by the hub in the fact's ancestry: the order's issue if the fact
-    /// names the order, the newest anchor that it or an earlier fact of its chain refers to.
+    /// The fact was signed after this: the newest of the order's issue if the fact names the order,
+    /// of the anchors that it or an earlier fact of its chain refers to, and of the requests in
+    /// which the phone itself named a chain end before the fact.
     pub not_before: Option<Millis>,
     /// What the caller found out about the fact and its author.
     pub circumstances: &'a BTreeSet<Flag>,

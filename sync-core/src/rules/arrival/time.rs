@@ -126,7 +126,7 @@ fn hard_earliest(question: &Question<'_>, anchors: &[KnownAnchor]) -> Option<Mil
         || question.author.clock.boot != question.claim.tap.boot;
     let came_later = anchors
         .iter()
-        .any(|anchor| Some(anchor.at) >= question.not_before && anchor.received_boot_ns > tap);
+        .any(|anchor| Some(anchor.at) == question.not_before && anchor.received_boot_ns > tap);
     if !came_later && !signed_elsewhen {
         return question.not_before;
     }
