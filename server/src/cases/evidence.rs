@@ -17,8 +17,10 @@ use crate::store::{RowExt as _, StoreError, Tx};
 const COVERING: i64 = 512;
 /// Facts before the claim among which its newest anchor is looked for.
 const ANCESTRY: i64 = 32;
-/// Anchors of the claim's boot that the rule is given: the newest ones.
+/// Anchors that the rule is given: those of the claim's boot first, of each boot the newest.
 const ANCHORS: i64 = 500;
+/// A request is on its way no longer than this: the chain end that it names is at most so old.
+const REQUEST_MS: i64 = 120_000;
 
 /// See [`around`].
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +29,8 @@ pub struct Around {
     pub anchors: Vec<KnownAnchor>,
     /// The hub's first sight of a chain end that covers the fact.
     pub not_after: Millis,
-    /// The newest anchor in the fact's ancestry.
+    /// The fact was signed after this: the newest anchor in its ancestry, or the newest request that
+    /// named a chain end before it.
     pub anchored_at: Option<Millis>,
     /// What the hub found out about the fact and its author.
     pub flags: BTreeSet<Flag>,
@@ -128,13 +131,14 @@ pub async fn around(
     if revoked(tx, author).await? {
         flags.insert(Flag::Revoked);
     }
-    if hidden_anchor(tx, author, newest.map_or(0, |newest| newest.0)).await? {
+    let hidden = hidden_anchor(tx, author, newest.map_or(0, |newest| newest.0)).await?;
+    if hidden.is_some() {
         flags.insert(Flag::HiddenAnchor);
     }
     Ok(Around {
         anchors: anchors_of(tx, author, boot).await?,
         not_after: first_seen(tx, author, id).await?,
-        anchored_at: newest.map(|newest| newest.1),
+        anchored_at: newest.map(|newest| newest.1).max(hidden.map(|at| at.plus(-REQUEST_MS))),
         flags,
     })
 }
@@ -266,24 +270,25 @@ async fn proven(
     Ok(newest)
 }
 
-/// Whether the hub had answered this device, at an earlier end of its chain, with an anchor newer
-/// than the newest that the fact knows of.
+/// When the hub last answered this device, at an earlier end of its chain, with an anchor newer
+/// than the newest that the fact knows of: its reply was lost, or the phone hides it.
 async fn hidden_anchor(
     tx: &mut Tx,
     author: &DeviceAuthor,
     newest: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Millis>, StoreError> {
     let row = sqlx::query(
-        "SELECT count(*) AS n FROM anchor \
-         WHERE device = $1 AND install = $2 AND number > $3 AND head_seq < $4",
+        "SELECT at FROM anchor \
+         WHERE device = $1 AND install = $2 AND number > $3 AND head_seq < $4 \
+         ORDER BY at DESC LIMIT 1",
     )
     .bind(&author.device.as_bytes()[..])
     .bind(i64::from(author.install))
     .bind(newest)
     .bind(seq_of(author))
-    .fetch_one(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(row.int("n")? > 0)
+    row.map(|row| row.millis("at")).transpose()
 }
 
 async fn anchors_of(
@@ -292,9 +297,9 @@ async fn anchors_of(
     boot: BootId,
 ) -> Result<Vec<KnownAnchor>, StoreError> {
     let rows = sqlx::query(
-        "SELECT number, at, sent_boot_ns, received_boot_ns FROM anchor \
-         WHERE device = $1 AND boot = $2 AND sent_boot_ns IS NOT NULL \
-         ORDER BY number DESC LIMIT $3",
+        "SELECT number, at, boot, sent_boot_ns, received_boot_ns FROM anchor \
+         WHERE device = $1 AND boot IS NOT NULL AND sent_boot_ns IS NOT NULL \
+         ORDER BY CASE WHEN boot = $2 THEN 0 ELSE 1 END, number DESC LIMIT $3",
     )
     .bind(&author.device.as_bytes()[..])
     .bind(&boot.as_bytes()[..])
@@ -306,7 +311,7 @@ async fn anchors_of(
             Ok(KnownAnchor {
                 number: row.number("number")?,
                 at: row.millis("at")?,
-                boot,
+                boot: BootId::from_bytes(row.array("boot")?),
                 sent_boot_ns: row.number("sent_boot_ns")?,
                 received_boot_ns: row.number("received_boot_ns")?,
             })
