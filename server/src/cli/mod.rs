@@ -61,6 +61,8 @@ enum CliError {
     Io(#[from] std::io::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("a part of the hub ended by itself; the log says why")]
+    PartEnded,
     #[error("at least one check failed")]
     CheckFailed,
 }
