@@ -7,7 +7,9 @@ use axum::http::Method;
 use serde_json::json;
 
 use super::kit::{World, bearer};
-use crate::auth::Role::{Administrator, Auditor, Supervisor, UnitLeader};
+use crate::auth::Role::{
+    Administrator, Auditor, Dispatcher, Inspector, Leader, Supervisor, UnitLeader,
+};
 use crate::auth::{Access, Role};
 use crate::store::testing::{TestStore, on_each_engine};
 
@@ -19,14 +21,20 @@ type Callers = Option<&'static [Role]>;
 const PHONES: Callers = None;
 const ALL: Callers = Some(&Role::ALL);
 const ADMINISTRATORS: Callers = Some(&[Administrator]);
+const DISPATCHERS: Callers = Some(&[Dispatcher]);
 
 /// Who may call what.
 fn expected() -> BTreeMap<&'static str, Callers> {
     let managers: &'static [Role] = &[Administrator, UnitLeader];
     let phone_readers: &'static [Role] = &[Administrator, UnitLeader, Supervisor, Auditor];
+    let case_readers: &'static [Role] =
+        &[Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor];
+    let pressing: &'static [Role] = &[Dispatcher, Supervisor];
     BTreeMap::from([
         ("POST /v1/enrol", PHONES),
         ("POST /v1/token", PHONES),
+        ("POST /v1/sync", PHONES),
+        ("GET /v1/live", PHONES),
         ("GET /v1/me", ALL),
         ("GET /v1/units", ALL),
         ("GET /v1/units/{id}", ALL),
@@ -47,6 +55,23 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/devices/{id}", Some(phone_readers)),
         ("POST /v1/devices/{id}/confirmation", Some(managers)),
         ("POST /v1/devices/{id}/revocation", Some(managers)),
+        ("GET /v1/cases", Some(case_readers)),
+        ("GET /v1/cases/{id}", Some(case_readers)),
+        ("POST /v1/cases", DISPATCHERS),
+        ("POST /v1/cases/{id}/coordination", DISPATCHERS),
+        ("POST /v1/cases/{id}/telling", DISPATCHERS),
+        ("POST /v1/cases/{id}/closure", DISPATCHERS),
+        ("POST /v1/cases/{id}/reopening", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders/{order}/withdrawal", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders/{order}/feedback", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders/{order}/receipt", Some(&[Dispatcher, UnitLeader])),
+        ("POST /v1/cases/{id}/orders/{order}/urges", Some(pressing)),
+        ("POST /v1/cases/{id}/orders/{order}/returns", Some(pressing)),
+        ("POST /v1/cases/{id}/verdicts/{judged}/settlement", Some(&[Supervisor, Leader])),
+        ("GET /v1/quarantine", Some(&[Supervisor, Auditor])),
+        ("GET /v1/quarantine/{id}", Some(&[Supervisor, Auditor])),
+        ("POST /v1/quarantine/{id}/settlement", Some(&[Supervisor])),
     ])
 }
 
@@ -82,12 +107,16 @@ async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
 
 /// The path with ids that name nothing.
 fn filled(path: &str) -> String {
-    let id = if path.starts_with("/v1/devices") {
-        "00000000000000aa".to_owned()
-    } else {
-        "00000000-0000-0000-0000-00000000ffff".to_owned()
+    let id = match path.split('/').nth(2) {
+        Some("devices") => "00000000000000aa",
+        Some("quarantine") => "1",
+        _ => "00000000-0000-0000-0000-00000000ffff",
     };
-    path.replace("{id}", &id).replace("{key}", &"0".repeat(64))
+    let fact = "0".repeat(32);
+    path.replace("{id}", id)
+        .replace("{key}", &"0".repeat(64))
+        .replace("{order}", &fact)
+        .replace("{judged}", &fact)
 }
 
 fn body(method: &Method) -> Option<serde_json::Value> {
