@@ -1,0 +1,8 @@
+//! Cases as the command centre and the phones meet them, on each engine.
+
+mod bad_input;
+mod bureau;
+mod desk;
+mod field;
+mod phone;
+mod silence;
