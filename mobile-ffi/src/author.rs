@@ -1,6 +1,7 @@
 //! Writing: a deed becomes a signed fact in a change, in one transaction with everything around it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use onscene_sync_core::crypto::Signer;
 use onscene_sync_core::document::{DocKind, Document, DocumentError};
@@ -104,10 +105,10 @@ pub(crate) fn restate(db: &Connection, key: &dyn Signer) -> Result<(), DeviceErr
             _ => None,
         };
         intents::restate(db, intent.n, &act, sealed.as_ref(), install)?;
-        if !views.contains_key(&intent.doc) {
-            views.insert(intent.doc, fresh_view(db, intent.doc)?);
-        }
-        let Some(view) = views.get_mut(&intent.doc) else { continue };
+        let view = match views.entry(intent.doc) {
+            Entry::Occupied(view) => view.into_mut(),
+            Entry::Vacant(place) => place.insert(fresh_view(db, intent.doc)?),
+        };
         let actor = Actor { device: identity.device, install, incarnation: 0 };
         let intent = Intent { act, ..intent };
         write_again(db, view, actor, &intent, sealed.as_ref())?;

@@ -197,7 +197,7 @@ pub(crate) fn set_state(
     state: OwnState,
     refusal: Option<&Refusal>,
 ) -> Result<(), DeviceError> {
-    let code = refusal.map(|refusal| code_name(refusal));
+    let code = refusal.map(code_name);
     let detail = refusal.map(|refusal| &refusal.detail);
     db.prepare_cached("UPDATE intent SET state = ?2, code = ?3, detail = ?4 WHERE n = ?1")?
         .execute(params![n, state as i64, code, detail])?;

@@ -40,7 +40,7 @@ impl Moment {
     }
 
     /// Milliseconds until then; none when it has passed or the phone was started anew.
-    fn from_now(self, now: &ClockReading) -> Option<u64> {
+    fn left(self, now: &ClockReading) -> Option<u64> {
         let left_ns = self.boot_ns.checked_sub(now.boot_ns).filter(|left| *left > 0)?;
         (self.boot == now.boot).then(|| left_ns.div_ceil(1_000_000))
     }
@@ -57,7 +57,7 @@ impl Pace {
         in_flight
             .into_iter()
             .chain(self.pause)
-            .find_map(|(until, why)| Some((until.from_now(now)?, why)))
+            .find_map(|(until, why)| Some((until.left(now)?, why)))
     }
 
     /// A request leaves.

@@ -1,5 +1,6 @@
 //! A hub in memory: the product's own guard, chains and buckets over plain maps.
 
+use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -185,9 +186,9 @@ impl Hub {
         let mut notes: Vec<String> = self
             .facts()
             .into_iter()
-            .filter_map(|(_, fact)| match fact.body {
-                Body::Note(text) => Some(text.text),
-                _ => None,
+            .filter_map(|(_, fact)| {
+                let Body::Note(text) = fact.body else { return None };
+                Some(text.text)
             })
             .collect();
         notes.sort();
@@ -401,9 +402,9 @@ impl Hub {
     }
 
     fn keep(&mut self, doc: DocId, kind: DocKind) {
-        if !self.docs.contains_key(&doc) {
-            let kept = Kept { document: Document::new(doc, kind), bodies: BTreeMap::new() };
-            self.docs.insert(doc, kept);
+        if let Vacant(place) = self.docs.entry(doc) {
+            let document = Document::new(doc, kind);
+            place.insert(Kept { document, bodies: BTreeMap::new() });
             self.enter(doc);
         }
     }

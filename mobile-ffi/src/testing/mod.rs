@@ -3,7 +3,7 @@
 mod hub;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use onscene_sync_core::crypto::{Signer, SigningFailed, SoftwareP256, sha256};
 use onscene_sync_core::enrolment::message::KeyLevel;
@@ -53,18 +53,22 @@ impl FakeHost {
         }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
     pub(crate) fn now(&self) -> ClockReading {
-        self.0.lock().unwrap().clock
+        self.state().clock
     }
 
     pub(crate) fn advance(&self, ms: u64) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         state.clock.boot_ns += ms * 1_000_000;
         state.clock.wall_ms += ms.cast_signed();
     }
 
     pub(crate) fn break_key(&self, broken: bool) {
-        self.0.lock().unwrap().key_fails = broken;
+        self.state().key_fails = broken;
     }
 
     /// Opens the phone's store in a folder.
@@ -121,7 +125,7 @@ impl FakeHost {
 
 impl Clock for FakeHost {
     fn read(&self) -> Result<ClockReading, HostError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         state.clock.boot_ns += 1_000;
         Ok(state.clock)
     }
@@ -130,7 +134,7 @@ impl Clock for FakeHost {
 impl Signer for FakeHost {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
         let (key, fails) = {
-            let state = self.0.lock().unwrap();
+            let state = self.state();
             (Arc::clone(&state.key), state.key_fails)
         };
         if fails { Err(SigningFailed("locked".to_owned())) } else { key.sign(message) }
@@ -139,7 +143,7 @@ impl Signer for FakeHost {
 
 impl KeyStore for FakeHost {
     fn public_key(&self) -> Result<Vec<u8>, HostError> {
-        Ok(self.0.lock().unwrap().key.public_key())
+        Ok(self.state().key.public_key())
     }
 
     fn level(&self) -> KeyLevel {
@@ -149,7 +153,7 @@ impl KeyStore for FakeHost {
 
 impl Random for FakeHost {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), HostError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         for chunk in bytes.chunks_mut(32) {
             state.drawn += 1;
             let drawn = state.drawn.to_be_bytes();
