@@ -36,7 +36,7 @@ fn circle(bencher: Bencher<'_, '_>, accuracy_mm: u32) {
 #[divan::bench(args = [5_000, 20_000, 45_000])]
 fn corridor_of_20_points(bencher: Bencher<'_, '_>, accuracy_mm: u32) {
     let line = (-10..10).map(|k| near(f64::from(k % 2) * 10.0, f64::from(k) * 50.0)).collect();
-    bench(bencher, Shape::Corridor { line, half_width_cm: 5_000 }, accuracy_mm);
+    bench(bencher, Shape::Corridor { line, half_width_cm: 15_000 }, accuracy_mm);
 }
 
 fn bench(bencher: Bencher<'_, '_>, shape: Shape, accuracy_mm: u32) {
