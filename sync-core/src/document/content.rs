@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use automerge::{ReadDoc, ScalarValue, Value};
+use automerge::{Automerge, ChangeHash, ReadDoc, ScalarValue, Value};
 
 use super::genesis::Container;
 use super::{Answer, Document};
@@ -29,7 +29,8 @@ impl Document {
     /// The envelope of one fact.
     #[must_use]
     pub fn fact(&self, id: &FactId) -> Option<Vec<u8>> {
-        fact(self.inner(), id)
+        let (value, _) = self.inner().get(Container::Facts.object(), id.to_string()).ok()??;
+        value.into_bytes().ok()
     }
 
     /// The outcome facts that the team settled on: several when phones disagreed while apart.
@@ -74,9 +75,9 @@ impl Document {
     }
 }
 
-/// The envelope of one fact in any view of a document.
-pub(crate) fn fact(view: &impl ReadDoc, id: &FactId) -> Option<Vec<u8>> {
-    let (value, _) = view.get(Container::Facts.object(), id.to_string()).ok()??;
+/// The envelope of one fact, if it was there after `heads`.
+pub(crate) fn fact_at(document: &Automerge, id: &FactId, heads: &[ChangeHash]) -> Option<Vec<u8>> {
+    let (value, _) = document.get_at(Container::Facts.object(), id.to_string(), heads).ok()??;
     value.into_bytes().ok()
 }
 

@@ -37,7 +37,7 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
-    pub(super) fn malformed(reason: impl ToString) -> Self {
+    pub(crate) fn malformed(reason: impl ToString) -> Self {
         Self::Malformed(reason.to_string())
     }
 }

@@ -3,8 +3,10 @@
 //! Every operation is judged, also one that loses against a concurrent one now: it could surface
 //! later.
 
+use std::collections::BTreeSet;
+
 use automerge::legacy::{Key, ObjectId, Op, OpType};
-use automerge::{Automerge, ExpandedChange, ScalarValue};
+use automerge::{ChangeHash, ExpandedChange, ScalarValue};
 
 use super::schema::{self, is_name};
 use super::{Author, refuse};
@@ -19,7 +21,7 @@ use crate::limits::{ANCHOR_REFS, CHANGE_FACTS};
 use crate::sync::message::{Refusal, RefusalCode};
 
 /// Where a phone may write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     /// A new fact, by its id as text.
     Fact(String),
@@ -67,9 +69,14 @@ impl Write {
     }
 }
 
-/// Reads every operation as a write that a phone may make.
+/// Reads every operation as a write that a phone may make, each to a place of its own.
 pub(super) fn read(change: &ExpandedChange) -> Result<Vec<Write>, Refusal> {
-    change.operations.iter().map(read_operation).collect()
+    let writes: Vec<_> = change.operations.iter().map(read_operation).collect::<Result<_, _>>()?;
+    let places: BTreeSet<_> = writes.iter().map(|write| &write.target).collect();
+    if places.len() < writes.len() {
+        return Err(refuse(RefusalCode::Forbidden, "it writes twice to the same place"));
+    }
+    Ok(writes)
 }
 
 fn read_operation(op: &Op) -> Result<Write, Refusal> {
@@ -108,11 +115,11 @@ fn read_operation(op: &Op) -> Result<Write, Refusal> {
     }
 }
 
-/// Checks the facts and what the registers name; returns the facts. `view` is the document as its
-/// author saw it, with the change.
+/// Checks the facts and what the registers name; returns the facts. The author saw the document as
+/// it was after `deps`.
 pub(super) fn judge(
     document: &Document,
-    view: &Automerge,
+    deps: &[ChangeHash],
     actor: Actor,
     author: &Author<'_>,
     writes: &[Write],
@@ -136,7 +143,7 @@ pub(super) fn judge(
     }
     let look_up = |id: &FactId| match facts.iter().find(|(known, _)| known == id) {
         Some((_, fact)) => Some(fact.clone()),
-        None => envelope::read(&content::fact(view, id)?).ok(),
+        None => envelope::read(&content::fact_at(document.inner(), id, deps)?).ok(),
     };
     for (_, fact) in &facts {
         check_withdrawal(fact, actor, look_up)?;

@@ -14,7 +14,7 @@ use crate::forge::{CHANGE, body, chunk, encoded};
 use crate::histories::{Dice, Team};
 use crate::world::Phone;
 
-fn cases() -> usize {
+pub(crate) fn cases() -> usize {
     let default = 2_500;
     std::env::var("ONSCENE_FUZZ_CASES").map_or(default, |cases| cases.parse().expect("a number"))
 }

@@ -4,6 +4,7 @@ use onscene_sync_core::document::{Answer, DocKind, Document, DocumentError, Entr
 use onscene_sync_core::fact::body::Outcome;
 use onscene_sync_core::guard::{self, Denied};
 
+use crate::fuzz::cases;
 use crate::world::{DOC, Phone};
 
 /// SplitMix64: chance that is the same on every run.
@@ -102,7 +103,8 @@ impl Team {
 #[test]
 fn nothing_honest_is_refused_and_all_copies_agree() {
     let (mut changes, mut conflicts) = (0, 0);
-    for seed in 0..12 {
+    let seeds = cases() as u64 / 200;
+    for seed in 0..seeds {
         let mut dice = Dice(seed);
         let mut team = Team::new();
         for _ in 0..60 {
@@ -122,7 +124,9 @@ fn nothing_honest_is_refused_and_all_copies_agree() {
         assert!(rebuilt.same_as(&team.hub));
         changes += team.hub.len();
     }
-    assert!(changes > 300 && conflicts > 0, "{changes} changes, {conflicts} conflicts");
+    println!("{changes} honest changes, {conflicts} conflicts seen");
+    let expected = usize::try_from(20 * seeds).expect("a number of changes");
+    assert!(changes > expected && conflicts > 0, "{changes} changes, {conflicts} conflicts");
 }
 
 #[test]
