@@ -1,7 +1,7 @@
 //! The API: routes, what every request passes, and the loop that accepts connections.
 //!
 //! A resource is a module with `pub fn routes() -> Routes`, each route with the access it demands; it
-//! is merged in [`api`] or [`unhurried`]. Errors
+//! is merged in `api` or `unhurried`. Errors
 //! are [`Problem`]s (RFC 9457); bodies come in through [`extract`], so that a refused one is a
 //! problem too.
 

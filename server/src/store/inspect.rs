@@ -134,6 +134,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn both_engines_have_the_same_schema() {
+        let sqlite = include_str!("../../migrations/sqlite/0001_first.sql");
+        let postgres = include_str!("../../migrations/postgres/0001_first.sql");
+        let translated = sqlite
+            .replace("    id INTEGER PRIMARY", "    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY")
+            .replace("INTEGER", "BIGINT")
+            .replace("BLOB", "BYTEA")
+            .replace(") STRICT;", ");");
+        for (number, (ours, theirs)) in translated.lines().zip(postgres.lines()).enumerate().skip(1)
+        {
+            assert_eq!(ours, theirs, "line {} of 0001_first.sql", number + 1);
+        }
+        assert_eq!(translated.lines().count(), postgres.lines().count());
+    }
+
+    #[test]
     fn sqlite_before_the_mended_release_is_old() {
         for old in ["3.51.2", "3.50.4", "2.8.17", ""] {
             assert!(is_old(old), "{old}");
