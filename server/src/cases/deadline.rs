@@ -54,11 +54,7 @@ pub(super) async fn plan(tx: &mut Tx, case: &Case, now: Millis) -> Result<(), Ca
                 let policy = policies.get(order.issued.body.policy)?;
                 next_step(order, &clock, policy).map(|step| step.1)
             }
-            ClockState::Paused { .. }
-            | ClockState::Met
-            | ClockState::Breached
-            | ClockState::UnderReview
-            | ClockState::Lifted { .. } => None,
+            _ => None,
         };
         let Some(at) = next else { continue };
         let order = order.issued.fact;

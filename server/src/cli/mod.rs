@@ -4,13 +4,15 @@ mod check;
 mod serve;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::StartError;
 use crate::config::{Config, ConfigError};
+use crate::demo::{DemoArgs, DemoError};
+use crate::phone::cli::{PhoneArgs, PhoneError};
 use crate::store::{Store, StoreError};
 
 /// Onscene: offline-first field inspection with provable arrival.
@@ -37,6 +39,10 @@ enum Command {
     ///
     /// Prints one line for each check; exits with 1 when one fails.
     Check(CheckArgs),
+    /// Watch a day of a district bureau: the hub and 25 phones on a clock that runs fast.
+    Demo(DemoArgs),
+    /// Play an inspector's phone: enrol, list work, arrive, record, sync, go offline and back.
+    Phone(PhoneArgs),
 }
 
 #[derive(Debug, Args)]
@@ -61,8 +67,10 @@ enum CliError {
     Io(#[from] std::io::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
-    #[error("a part of the hub ended by itself; the log says why")]
-    PartEnded,
+    #[error("{0}")]
+    Demo(#[from] DemoError),
+    #[error("{0}")]
+    Phone(#[from] PhoneError),
     #[error("at least one check failed")]
     CheckFailed,
 }
@@ -84,17 +92,27 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<(), CliError> {
-    if let Command::Check(CheckArgs { print_example: true }) = cli.command {
-        std::io::stdout().write_all(Config::example().as_bytes())?;
-        return Ok(());
-    }
-    let config = Config::load(cli.config.as_deref())?;
-    crate::telemetry::start(&config.log)?;
     match cli.command {
-        Command::Serve => serve::serve(config).await,
-        Command::Migrate => migrate(&config).await,
-        Command::Check(_) => check::check(&config, &mut std::io::stdout()).await,
+        Command::Check(CheckArgs { print_example: true }) => {
+            std::io::stdout().write_all(Config::example().as_bytes())?;
+        }
+        Command::Demo(args) => crate::demo::run(args, Box::new(std::io::stdout())).await?,
+        Command::Phone(args) => crate::phone::cli::run(args, &mut std::io::stdout()).await?,
+        Command::Serve => serve::serve(configure(cli.config.as_deref())?).await?,
+        Command::Migrate => migrate(&configure(cli.config.as_deref())?).await?,
+        Command::Check(_) => {
+            let config = configure(cli.config.as_deref())?;
+            check::check(&config, &mut std::io::stdout()).await?;
+        }
     }
+    Ok(())
+}
+
+/// Reads the configuration and starts logging as it says.
+fn configure(file: Option<&Path>) -> Result<Config, CliError> {
+    let config = Config::load(file)?;
+    crate::telemetry::start(&config.log)?;
+    Ok(config)
 }
 
 async fn migrate(config: &Config) -> Result<(), CliError> {

@@ -1,8 +1,0 @@
-//! Cases as the command centre and the phones meet them, on each engine.
-
-mod bad_input;
-mod bureau;
-mod desk;
-mod field;
-mod phone;
-mod silence;

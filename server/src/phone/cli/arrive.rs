@@ -1,0 +1,86 @@
+//! `onscene phone arrive`.
+
+use std::io::Write;
+use std::path::Path;
+
+use onscene_mobile::Device;
+use onscene_sync_core::place::{Datum, Fix};
+use onscene_sync_core::time::ClockReading;
+
+use super::show::Screen;
+use super::{ArriveArgs, PhoneError, job};
+use crate::phone::{clocks, fixes, gnsslogger};
+
+/// The evidence window ends at most so long after the tap, nanoseconds.
+const AFTER_TAP_NS: u64 = 150_000_000_000;
+
+/// Records an arrival and shows what the rule is likely to say.
+pub(super) fn arrive<W: Write>(
+    device: &mut Device,
+    args: &ArriveArgs,
+    screen: &mut Screen<'_, W>,
+) -> Result<(), PhoneError> {
+    let job = job(device, &args.order)?;
+    let now = clocks::read()?;
+    let fixes = gather(args, now)?;
+    if fixes.is_empty() {
+        let mend = "no position: give --fix, --fixes or --gnsslog";
+        return Err(PhoneError::Usage(mend.to_owned()));
+    }
+    let receipt = device.arrive(job, tap(&fixes, now), args.datum.into(), fixes)?;
+    screen.arrived(&receipt)
+}
+
+fn gather(args: &ArriveArgs, now: ClockReading) -> Result<Vec<Fix>, PhoneError> {
+    if let Some(path) = &args.gnsslog {
+        if Datum::from(args.datum) != Datum::Wgs84 {
+            let mend = "GnssLogger records wgs84: give --datum wgs84";
+            return Err(PhoneError::Usage(mend.to_owned()));
+        }
+        let recording = gnsslogger::read(&bytes(path)?)
+            .map_err(|source| PhoneError::Recording { path: path.clone(), source })?;
+        return Ok(fixes::replayed(&recording.fixes, now));
+    }
+    let Some(path) = &args.table else { return Ok(fixes::placed(&args.fixes, now)) };
+    let text = String::from_utf8_lossy(&bytes(path)?).into_owned();
+    let typed = fixes::table(&text).map_err(|(line, source)| PhoneError::Table {
+        path: path.clone(),
+        line,
+        source,
+    })?;
+    Ok(fixes::placed(&typed, now))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, PhoneError> {
+    std::fs::read(path).map_err(|source| PhoneError::File { path: path.to_owned(), source })
+}
+
+/// The clocks at the oldest fix that can be in one window with the newest.
+fn tap(fixes: &[Fix], now: ClockReading) -> ClockReading {
+    let earliest = now.boot_ns.saturating_sub(AFTER_TAP_NS);
+    let first = fixes.iter().map(|fix| fix.boot_ns).filter(|ns| *ns >= earliest).min();
+    let boot_ns = first.unwrap_or(now.boot_ns);
+    let age_ms = i64::try_from((now.boot_ns - boot_ns) / 1_000_000).unwrap_or(0);
+    ClockReading { wall_ms: now.wall_ms - age_ms, boot_ns, ..now }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use onscene_sync_core::id::BootId;
+
+    #[test]
+    fn the_tap_is_at_the_oldest_fix_within_the_evidence_window() {
+        let now = ClockReading {
+            wall_ms: 1_000_000,
+            boot_ns: 1_000_000_000_000,
+            boot: BootId::from_bytes([1; 8]),
+        };
+        let typed = |text: &str| fixes::placed(&fixes::table(text).unwrap(), now);
+        let two = typed("36.65,117,8,100\n36.65,117,8,0");
+        assert_eq!(tap(&two, now).boot_ns, 900_000_000_000);
+        assert_eq!(tap(&two, now).wall_ms, 900_000);
+        let stale = typed("36.65,117,8,600\n36.65,117,8,20");
+        assert_eq!(tap(&stale, now).boot_ns, 980_000_000_000);
+    }
+}

@@ -1,0 +1,58 @@
+//! Finding an order by what a person types.
+
+use onscene_mobile::{Device, WorkItem};
+use onscene_sync_core::id::FactId;
+
+use super::PhoneError;
+
+/// The order of this number in the list of work, this id, or an id that begins so.
+pub(super) fn find(device: &Device, text: &str) -> Result<FactId, PhoneError> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let work = device.my_work()?;
+    match pick(&work.iter().map(|item: &WorkItem| item.order).collect::<Vec<_>>(), text) {
+        Ok(order) => Ok(order),
+        Err(why) => Err(PhoneError::Usage(why)),
+    }
+}
+
+fn pick(orders: &[FactId], text: &str) -> Result<FactId, String> {
+    if let Some(order) = text
+        .parse::<usize>()
+        .ok()
+        .filter(|_| text.len() < 4)
+        .and_then(|number| orders.get(number.checked_sub(1)?))
+    {
+        return Ok(*order);
+    }
+    let mut found = orders.iter().filter(|order| order.to_string().starts_with(text));
+    match (found.next(), found.next()) {
+        (Some(order), None) => Ok(*order),
+        (Some(_), Some(_)) => Err(format!("several orders begin with `{text}`: type more of it")),
+        (None, _) => {
+            Err(format!("no order `{text}` on this phone: `onscene phone work` lists them"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_found_by_number_or_by_the_beginning_of_its_id() {
+        let orders = [[0xab, 0x10], [0xab, 0x20], [0x10, 0x30]].map(|[first, second]| {
+            let mut id = [0; 16];
+            (id[0], id[1]) = (first, second);
+            FactId::from_bytes(id)
+        });
+        assert_eq!(pick(&orders, "2"), Ok(orders[1]));
+        assert_eq!(pick(&orders, "ab1"), Ok(orders[0]));
+        assert_eq!(pick(&orders, "1030"), Ok(orders[2]), "an id of digits only");
+        assert!(pick(&orders, "ab").unwrap_err().contains("several"));
+        for wrong in ["0", "4", "cd", "-1"] {
+            assert!(pick(&orders, wrong).unwrap_err().contains("no order"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! `onscene phone …`: a phone of the bureau on the command line, as a tester would use one.
+
+mod arrive;
+mod jobs;
+mod show;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use onscene_mobile::{Device, DeviceError, Job, OpenConfig};
+use onscene_sync_core::document::Answer;
+use onscene_sync_core::fact::body::{Outcome, OutcomeReport};
+use onscene_sync_core::id::FactId;
+use onscene_sync_core::place::Datum;
+use thiserror::Error;
+
+use super::drive::{Round, round};
+use super::fixes::{NotAFix, TypedFix};
+use super::folder::{Folder, FolderError};
+use super::gnsslogger::NotARecording;
+use super::lend;
+use super::transport::{Transport, Unanswered};
+use crate::random::SystemRandom;
+
+/// A phone on the command line.
+#[derive(Debug, Args)]
+pub struct PhoneArgs {
+    /// The folder that plays the phone's storage. A copy of it is a cloned phone.
+    #[arg(long, default_value = "phone", global = true, value_name = "FOLDER")]
+    dir: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Become somebody's phone with a one-time code.
+    Enrol {
+        /// Address of the hub, as http://127.0.0.1:8460.
+        #[arg(long, value_name = "URL")]
+        server: String,
+        /// The code that an administrator gave out.
+        #[arg(long)]
+        code: String,
+        /// Revoke the phone that the person has now; without this such an enrolment is refused.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// List the orders to be answered.
+    Work,
+    /// Say that an order was read.
+    Accept(OrderArg),
+    /// Claim to be on scene, with the positions that show it.
+    Arrive(ArriveArgs),
+    /// Add a remark to a visit.
+    Note {
+        #[command(flatten)]
+        order: OrderArg,
+        /// The remark.
+        text: String,
+    },
+    /// Report what was done.
+    Outcome(OutcomeArgs),
+    /// Answer an item of the visit's checklist.
+    Checklist {
+        #[command(flatten)]
+        order: OrderArg,
+        /// The item: a-z, 0-9 and _.
+        item: String,
+        /// The answer.
+        answer: AnswerArg,
+    },
+    /// Exchange everything with the hub now.
+    Sync {
+        /// Keep syncing every so many seconds until Ctrl-C.
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5")]
+        watch: Option<u64>,
+    },
+    /// Go out of coverage: `sync` refuses until `online`.
+    Offline,
+    /// Come back into coverage.
+    Online,
+    /// Show what is saved, delivered, verified and refused.
+    Status {
+        /// Show every record, not the numbers only.
+        #[arg(long)]
+        records: bool,
+    },
+    /// Show what the team disagrees about in a visit.
+    Conflicts(OrderArg),
+    /// Settle on one of several outcomes.
+    Choose {
+        #[command(flatten)]
+        order: OrderArg,
+        /// The outcome's id, as `conflicts` shows it.
+        outcome: FactId,
+    },
+}
+
+/// Which order.
+#[derive(Debug, Clone, Args)]
+struct OrderArg {
+    /// The order: its number in `work`, its id, or the beginning of its id.
+    order: String,
+}
+
+#[derive(Debug, Args)]
+struct ArriveArgs {
+    #[command(flatten)]
+    order: OrderArg,
+    /// Datum of the positions. A mix-up moves them by half a kilometre or more, so it is never
+    /// assumed; recordings of GnssLogger are wgs84.
+    #[arg(long)]
+    datum: DatumArg,
+    /// A position as latitude,longitude,accuracy[,age[,mock]] in degrees, metres and seconds before
+    /// now; may be given several times. Three positions in each of two windows of half a minute
+    /// prove a place; the tap is taken to be at the oldest one.
+    #[arg(long = "fix", value_name = "LAT,LON,ACC[,AGE[,MOCK]]", allow_hyphen_values = true)]
+    fixes: Vec<TypedFix>,
+    /// A table of such positions, one a line.
+    #[arg(long = "fixes", value_name = "FILE", conflicts_with = "fixes")]
+    table: Option<PathBuf>,
+    /// A recording of Google's GnssLogger app, replayed as if its last three minutes ended now.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fixes", "table"])]
+    gnsslog: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct OutcomeArgs {
+    #[command(flatten)]
+    order: OrderArg,
+    /// What was done.
+    outcome: OutcomeArg,
+    /// In words.
+    #[arg(long)]
+    text: String,
+    /// Whether a complainant who was on scene was told there and then; leave out if none was there.
+    #[arg(long)]
+    told: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DatumArg {
+    Wgs84,
+    Gcj02,
+    Bd09,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AnswerArg {
+    Yes,
+    No,
+    Na,
+}
+
+/// The outcomes of the rule book.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OutcomeArg {
+    Stopped,
+    Corrected,
+    Penalised,
+    Unfounded,
+    AlreadyGone,
+    NotFound,
+    Investigation,
+    OtherDepartment,
+    NeedsCoordination,
+    LongTerm,
+}
+
+/// Why a command of the phone did not do what it should.
+#[derive(Debug, Error)]
+pub enum PhoneError {
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The device library.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Transport(#[from] Unanswered),
+    /// Standard output.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The output as JSON.
+    #[error("the answer cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A file that was named.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A table of positions.
+    #[error("{path}, line {line}: {source}")]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong.
+        source: NotAFix,
+    },
+    /// A recording.
+    #[error("{path}: {source}")]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: NotARecording,
+    },
+    /// The command makes no sense as it stands.
+    #[error("{0}")]
+    Usage(String),
+    /// The hub did not take part.
+    #[error("{0}. What is recorded stays on this phone and goes out with a later `sync`")]
+    NotSynced(String),
+}
+
+/// Runs a command of the phone and writes what it shows to `out`.
+///
+/// # Errors
+/// See [`PhoneError`]; what was recorded stays recorded.
+pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), PhoneError> {
+    let mut screen = show::Screen { out, json: args.json };
+    if let Command::Enrol { server, code, replace } = &args.command {
+        let folder = Folder::make(&args.dir, &SystemRandom)?;
+        let mut device = open(&folder)?;
+        device.enrol(server, code, None, *replace)?;
+        sync(&folder, &mut device).await?;
+        return screen.standing(&device);
+    }
+    let folder = Folder::existing(&args.dir)?;
+    let mut device = open(&folder)?;
+    match args.command {
+        Command::Enrol { .. } => Ok(()),
+        Command::Work => screen.work(&device),
+        Command::Accept(order) => {
+            let order = jobs::find(&device, &order.order)?;
+            let fact = device.accept(order)?;
+            screen.recorded("accepted", fact)
+        }
+        Command::Arrive(arrival) => arrive::arrive(&mut device, &arrival, &mut screen),
+        Command::Note { order, text } => {
+            let fact = device.note(job(&device, &order)?, &text)?;
+            screen.recorded("note", fact)
+        }
+        Command::Outcome(report) => {
+            let job = job(&device, &report.order)?;
+            let fact = device.outcome(job, report.into())?;
+            screen.recorded("outcome", fact)
+        }
+        Command::Checklist { order, item, answer } => {
+            device.answer(job(&device, &order)?, &item, answer.into())?;
+            screen.said("answer", &item)
+        }
+        Command::Sync { watch: None } => {
+            sync(&folder, &mut device).await?;
+            screen.status(&device, folder.is_offline(), false)
+        }
+        Command::Sync { watch: Some(seconds) } => {
+            watch(&folder, &mut device, seconds, &mut screen).await
+        }
+        Command::Offline => {
+            folder.set_offline(true)?;
+            screen.said("network", "offline")
+        }
+        Command::Online => {
+            folder.set_offline(false)?;
+            screen.said("network", "online")
+        }
+        Command::Status { records } => screen.status(&device, folder.is_offline(), records),
+        Command::Conflicts(order) => {
+            let job = job(&device, &order)?;
+            screen.conflicts(&device, job)
+        }
+        Command::Choose { order, outcome } => {
+            device.choose_outcome(job(&device, &order)?, outcome)?;
+            screen.said("chosen", &outcome.to_string())
+        }
+    }
+}
+
+fn open(folder: &Folder) -> Result<Device, PhoneError> {
+    let config = OpenConfig {
+        path: folder.store_path(),
+        model: "command-line phone".to_owned(),
+        app_version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Ok(Device::open(config, lend::machine(folder.key()?))?)
+}
+
+fn job(device: &Device, order: &OrderArg) -> Result<Job, PhoneError> {
+    jobs::find(device, &order.order).map(Job::Order)
+}
+
+async fn sync(folder: &Folder, device: &mut Device) -> Result<(), PhoneError> {
+    if folder.is_offline() {
+        let mend = "this phone is offline: `onscene phone online` brings it back";
+        return Err(PhoneError::NotSynced(mend.to_owned()));
+    }
+    match round(device, &Transport::new()?).await? {
+        Round::Done { .. } => match device.events_since(0, u32::MAX)?.last() {
+            Some(event) if device.standing()?.is_none() => {
+                Err(PhoneError::NotSynced(event.detail.clone()))
+            }
+            _ => Ok(()),
+        },
+        Round::Unanswered(why) => Err(PhoneError::NotSynced(why)),
+        Round::Wait { ms, why } => {
+            let text = format!("the next attempt is due in {} s: {why:?}", ms.div_ceil(1000));
+            Err(PhoneError::NotSynced(text))
+        }
+    }
+}
+
+async fn watch<W: Write + Send>(
+    folder: &Folder,
+    device: &mut Device,
+    seconds: u64,
+    screen: &mut show::Screen<'_, W>,
+) -> Result<(), PhoneError> {
+    let mut shown = 0;
+    loop {
+        if let Err(error) = sync(folder, device).await {
+            screen.said("sync", &error.to_string())?;
+        }
+        shown = screen.events(device, shown)?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+            () = tokio::time::sleep(std::time::Duration::from_secs(seconds.max(1))) => {}
+        }
+    }
+}
+
+impl From<DatumArg> for Datum {
+    fn from(datum: DatumArg) -> Self {
+        match datum {
+            DatumArg::Wgs84 => Self::Wgs84,
+            DatumArg::Gcj02 => Self::Gcj02,
+            DatumArg::Bd09 => Self::Bd09,
+        }
+    }
+}
+
+impl From<AnswerArg> for Answer {
+    fn from(answer: AnswerArg) -> Self {
+        match answer {
+            AnswerArg::Yes => Self::Yes,
+            AnswerArg::No => Self::No,
+            AnswerArg::Na => Self::NotApplicable,
+        }
+    }
+}
+
+impl From<OutcomeArg> for Outcome {
+    fn from(outcome: OutcomeArg) -> Self {
+        match outcome {
+            OutcomeArg::Stopped => Self::Stopped,
+            OutcomeArg::Corrected => Self::Corrected,
+            OutcomeArg::Penalised => Self::Penalised,
+            OutcomeArg::Unfounded => Self::Unfounded,
+            OutcomeArg::AlreadyGone => Self::AlreadyGone,
+            OutcomeArg::NotFound => Self::NotFound,
+            OutcomeArg::Investigation => Self::Investigation,
+            OutcomeArg::OtherDepartment => Self::OtherDepartment,
+            OutcomeArg::NeedsCoordination => Self::NeedsCoordination,
+            OutcomeArg::LongTerm => Self::LongTerm,
+        }
+    }
+}
+
+impl From<OutcomeArgs> for OutcomeReport {
+    fn from(args: OutcomeArgs) -> Self {
+        Self {
+            outcome: args.outcome.into(),
+            text: args.text,
+            evidence: Vec::new(),
+            complainant_told: args.told,
+        }
+    }
+}

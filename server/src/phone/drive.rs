@@ -1,0 +1,53 @@
+//! Carries out what the device library asks for until it has nothing more to send.
+
+use onscene_mobile::{Device, DeviceError, Step, WaitReason};
+
+use super::transport::Transport;
+
+/// Requests in one round at most, so that a hub that always has more cannot hold a phone for ever.
+const REQUESTS: usize = 500;
+
+/// How a round of sync ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Round {
+    /// There is nothing to send and nothing to fetch.
+    Done {
+        /// Requests that were answered.
+        requests: usize,
+    },
+    /// The next request is not due yet.
+    Wait {
+        /// Milliseconds to wait.
+        ms: u64,
+        /// Why.
+        why: WaitReason,
+    },
+    /// A request was not answered; the library will send it again.
+    Unanswered(String),
+}
+
+/// Syncs: sends what `device` hands out and hands back what comes.
+///
+/// # Errors
+/// When the device's store or platform fails.
+pub async fn round(device: &mut Device, transport: &Transport) -> Result<Round, DeviceError> {
+    device.sync_soon();
+    let mut requests = 0;
+    while requests < REQUESTS {
+        let request = match device.sync_next()? {
+            Step::Send(request) => request,
+            Step::Wait { ms, why } => return Ok(Round::Wait { ms, why }),
+            Step::Idle => break,
+        };
+        match transport.send(&request).await {
+            Ok(reply) => device.sync_apply(request.id, &reply)?,
+            Err(error) => {
+                let why = error.to_string();
+                device.sync_failed(request.id, &why)?;
+                return Ok(Round::Unanswered(why));
+            }
+        };
+        requests += 1;
+    }
+    Ok(Round::Done { requests })
+}
