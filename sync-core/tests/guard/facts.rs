@@ -273,3 +273,15 @@ fn one_takes_back_only_what_is_ones_own() {
     let honest = one.state(take_back(theirs));
     one.push(&mut hub, &honest.bytes).expect("its own outcome");
 }
+
+#[test]
+fn what_was_refused_can_be_looked_at() {
+    let (mut hub, mut phone, _) = visit();
+    let (_, envelope) = phone.seal(note(""));
+    let facts = vec![(fact_id(&envelope), envelope.clone())];
+    let change = phone.write(&Entry { facts, ..Entry::default() });
+    assert_eq!(refusal(&mut hub, &phone, &change.bytes), BadFact);
+    assert_eq!(guard::peek(&change.bytes), Ok(vec![envelope]));
+    let bomb = include_bytes!("../fixtures/automerge_rle_bomb_1e6.bin");
+    assert!(guard::peek(bomb).is_err());
+}
