@@ -113,12 +113,6 @@ pub(crate) fn refresh(db: &Connection) -> Result<Option<String>, DeviceError> {
     meta::get(db, REFRESH)
 }
 
-/// Drops the refresh token: the server does not know it. What was recorded stays.
-pub(crate) fn drop_refresh(db: &Connection) -> Result<(), DeviceError> {
-    meta::remove(db, REFRESH)?;
-    meta::remove(db, ACCESS)
-}
-
 /// The words to compare with those on the administrator's screen.
 pub(crate) fn kept_words(db: &Connection) -> Result<Vec<String>, DeviceError> {
     Ok(meta::get(db, WORDS)?.unwrap_or_default())

@@ -40,6 +40,9 @@ const STRANGER_PAUSE_MS: u64 = 5 * 60 * 1000;
 /// token that has had its day.
 const RETRIES: u32 = 3;
 
+/// How the hub's own problems are named (RFC 9457).
+const PROBLEM: &str = "urn:onscene:problem:";
+
 const OPEN: &str = "open_request";
 const LAST_ID: &str = "last_request";
 const NONCE: &str = "nonce";
@@ -290,7 +293,10 @@ fn succeeded(
                     events::add(tx, now.wall_ms, EventKind::Enrolled, None, &detail)?;
                     return Ok(Verdict::Next);
                 }
-                Err(why) => why.to_owned(),
+                Err(why) => {
+                    events::add(tx, now.wall_ms, EventKind::Alarm, None, why)?;
+                    return Ok(Verdict::Stuck);
+                }
             },
             Err(error) => format!("the answer to the enrolment cannot be read: {error}"),
         },
@@ -313,7 +319,7 @@ fn succeeded(
             Err(error) => format!("the answer to the exchange cannot be read: {error}"),
         },
     };
-    events::add(tx, now.wall_ms, EventKind::Alarm, None, &problem)?;
+    events::add(tx, now.wall_ms, EventKind::Problem, None, &problem)?;
     Ok(Verdict::Stuck)
 }
 
@@ -340,8 +346,21 @@ fn read_sync(reply: &HttpReply) -> Result<SyncReply, wire::WireError> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
     title: String,
     detail: String,
+}
+
+impl Problem {
+    /// Whether the hub itself says this, rather than something between it and the phone.
+    fn is_ours(&self) -> bool {
+        self.kind.starts_with(PROBLEM)
+    }
+
+    fn is(&self, code: &str) -> bool {
+        self.kind.strip_prefix(PROBLEM) == Some(code)
+    }
 }
 
 fn failed(
@@ -351,8 +370,11 @@ fn failed(
     now: &ClockReading,
     fresh_nonce: bool,
 ) -> Result<Verdict, DeviceError> {
+    let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
     let challenge = reply.header("www-authenticate").unwrap_or_default();
-    if reply.status == 401 && challenge.contains("use_dpop_nonce") && fresh_nonce {
+    // A proof that arrived twice is refused the second time: a new one is as good as the first was.
+    let stale = challenge.contains("use_dpop_nonce") || problem.is("proof_replayed");
+    if reply.status == 401 && stale && fresh_nonce {
         return Ok(Verdict::Retry);
     }
     if reply.status == 401 && matches!(open.errand, Errand::Sync(_)) {
@@ -360,7 +382,6 @@ fn failed(
         account::drop_access(tx)?;
         return Ok(Verdict::Retry);
     }
-    let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
     let detail = format!("{}: {} {}", reply.status, problem.title, problem.detail);
     events::add(tx, now.wall_ms, EventKind::Problem, None, detail.trim())?;
     let asked = reply.header("retry-after").and_then(|text| text.trim().parse::<u64>().ok());
@@ -370,14 +391,13 @@ fn failed(
         (429 | 503, _) => pause(asked, WaitReason::ServerBusy),
         (426, _) => pause(asked.or(Some(UPDATE_PAUSE_MS)), WaitReason::NeedsUpdate),
         (413, Errand::Sync(_)) => Ok(Verdict::TooLarge),
-        (400..=499, Errand::Enrol) => {
+        (400..=499, Errand::Enrol) if problem.is_ours() => {
             // A code is good once: sending it again leads nowhere.
             meta::remove(tx, ENROLMENT)?;
             Ok(Verdict::GaveUp)
         }
-        (400 | 401, Errand::Token) => {
-            account::drop_refresh(tx)?;
-            Ok(Verdict::GaveUp)
+        (401, Errand::Token) if problem.is("bad_refresh_token") => {
+            pause(asked.or(Some(STRANGER_PAUSE_MS)), WaitReason::NeedsEnrolment)
         }
         (403 | 409, _) => pause(asked.or(Some(STRANGER_PAUSE_MS)), WaitReason::NeedsEnrolment),
         _ => Ok(Verdict::Stuck),

@@ -327,7 +327,10 @@ impl<'h, H: Holdings> Work<'h, H> {
             }
             match page::read(self, sent, page)? {
                 Ok(check) => checks.extend(check),
-                Err(why) => {
+                Err(page::Unfit::Forgotten) => {
+                    self.effects.extend([Effect::Reset(bucket), Effect::Renew]);
+                }
+                Err(page::Unfit::Wrong(why)) => {
                     self.alarm(Alarm::Page(bucket, why));
                     self.effects.push(Effect::Reset(bucket));
                 }

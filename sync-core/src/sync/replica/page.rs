@@ -17,18 +17,33 @@ pub(super) struct Check {
     touched: BTreeSet<DocId>,
 }
 
+/// Why a page cannot be taken in.
+pub(super) enum Unfit {
+    /// It tells of this phone's own work in a document that the phone has never heard of: the phone
+    /// was restored from a backup, and the page has to be read with the documents whole.
+    Forgotten,
+    /// The hub did what it should not.
+    Wrong(String),
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
 /// Takes a page in; or says why it cannot be, and then nothing has changed.
 pub(super) fn read<H: Holdings>(
     work: &mut Work<'_, H>,
     sent: &Sent,
     page: Page,
-) -> Result<Result<Option<Check>, String>, H::Error> {
+) -> Result<Result<Option<Check>, Unfit>, H::Error> {
     let cursor = sent
         .cursors
         .iter()
         .find(|cursor| cursor.bucket == page.bucket && cursor.epoch == page.epoch);
     if cursor.is_some_and(|cursor| page.seq < cursor.seq) {
-        return Ok(Err("it ends before the cursor".to_owned()));
+        return Ok(Err("it ends before the cursor".to_owned().into()));
     }
     let mut reading = Reading::new(work, page.bucket, cursor.is_none())?;
     for frame in page.frames {
@@ -98,11 +113,11 @@ impl<'w, 'h, H: Holdings> Reading<'w, 'h, H> {
         })
     }
 
-    fn take(&mut self, frame: Frame) -> Result<Result<(), String>, H::Error> {
+    fn take(&mut self, frame: Frame) -> Result<Result<(), Unfit>, H::Error> {
         match frame {
-            Frame::Change { doc, change } => self.change(doc, &change),
+            Frame::Change { doc, change } => Ok(self.change(doc, &change)?.map_err(Unfit::Wrong)),
             Frame::Own { doc, hash } => self.own(doc, hash),
-            Frame::Enter(whole) => self.enter(&whole),
+            Frame::Enter(whole) => Ok(self.enter(&whole)?.map_err(Unfit::Wrong)),
             Frame::Leave { doc } => {
                 self.members.remove(&doc);
                 self.effects.push(Effect::Part(self.bucket, doc));
@@ -112,6 +127,11 @@ impl<'w, 'h, H: Holdings> Reading<'w, 'h, H> {
     }
 
     fn change(&mut self, doc: DocId, change: &[u8]) -> Result<Result<(), String>, H::Error> {
+        if self.want.contains(&doc) {
+            // It may build on what the phone has forgotten; the document comes whole.
+            self.join(doc);
+            return Ok(Ok(()));
+        }
         let Some(mut base) = self.base(doc)? else {
             return Ok(Err(format!("it changes document {doc}, which the phone does not hold")));
         };
@@ -127,12 +147,12 @@ impl<'w, 'h, H: Holdings> Reading<'w, 'h, H> {
     }
 
     /// A phone restored from a backup is not sent what it once pushed, so it has to ask for it.
-    fn own(&mut self, doc: DocId, hash: Hash) -> Result<Result<(), String>, H::Error> {
+    fn own(&mut self, doc: DocId, hash: Hash) -> Result<Result<(), Unfit>, H::Error> {
         let base = self.base(doc)?;
         let change = self.work.own_of(doc)?.iter().find(|change| change.hash == hash).cloned();
         let kind = change.as_ref().map(|change| change.kind);
         let Some(mut base) = base.or_else(|| kind.map(|kind| Document::new(doc, kind))) else {
-            return Ok(Err(format!("it speaks of document {doc}, which the phone does not hold")));
+            return Ok(Err(Unfit::Forgotten));
         };
         self.join(doc);
         self.shown.insert((doc, hash));
@@ -145,6 +165,7 @@ impl<'w, 'h, H: Holdings> Reading<'w, 'h, H> {
             }
             _ => {
                 self.want.insert(doc);
+                self.effects.push(Effect::Renew);
             }
         }
         Ok(Ok(()))

@@ -1,0 +1,196 @@
+//! What people and bad luck do in one step.
+
+use onscene_mobile::Job;
+use onscene_sync_core::document::Answer;
+use onscene_sync_core::fact::body::{Finding, Outcome, OutcomeReport};
+use onscene_sync_core::place::{Datum, Fix, Position, Provider};
+use rand::RngExt as _;
+use serde_json::json;
+
+use super::{Simulation, id};
+
+/// Steps that mean an act of a person at a phone, out of [`LUCK`].
+const ACTS: u32 = 50;
+/// Steps that mean an attempt to sync.
+const SYNCS: u32 = 80;
+/// All kinds of step together.
+const LUCK: u32 = 108;
+
+const OUTCOMES: [Outcome; 4] =
+    [Outcome::Stopped, Outcome::Unfounded, Outcome::Corrected, Outcome::LongTerm];
+
+impl Simulation {
+    pub(super) async fn step(&mut self) {
+        let pause = self.rng.random_range(1_000..90_000);
+        self.world.pass(pause);
+        self.hub.advance_to(self.world.now()).await;
+        let n = self.rng.random_range(0..self.phones.len());
+        match self.rng.random_range(0..LUCK) {
+            0..ACTS => self.act(n),
+            ACTS..SYNCS => self.sync_roughly(n).await,
+            80..86 => self.dispatch().await,
+            86..88 => self.redispatch().await,
+            88..93 => {
+                self.phones[n].crash();
+                self.tell(&format!("phone {n} crashes"));
+            }
+            93..96 => {
+                self.phones[n].handset.clocks.reboot();
+                self.tell(&format!("phone {n} reboots"));
+            }
+            96..98 => {
+                let offset = self.rng.random_range(-40_000_000..40_000_000);
+                self.phones[n].handset.clocks.set_wall(offset);
+                self.tell(&format!("phone {n} has its wall clock set {offset} ms off"));
+            }
+            98..101 => {
+                self.phones[n].back_up();
+                self.tell(&format!("phone {n} is backed up"));
+            }
+            101..103 if self.phones[n].backed_up => {
+                self.phones[n].restore();
+                self.tell(&format!("phone {n} is restored"));
+            }
+            103..105 => self.move_person(n).await,
+            105 => self.revoke(n).await,
+            106 => {
+                self.hub.restart().await;
+                self.tell("the hub restarts");
+            }
+            _ => self.deliver_late(n),
+        }
+    }
+
+    /// Somebody does something with a phone, with or without a network.
+    fn act(&mut self, n: usize) {
+        let work = self.phones[n].device().my_work().expect("work");
+        let patrols = self.phones[n].device().patrols().expect("patrols");
+        let mut jobs: Vec<Job> = work.iter().map(|item| Job::Order(item.order)).collect();
+        jobs.extend(patrols.iter().map(|doc| Job::Inspection(*doc)));
+        if jobs.is_empty() || self.rng.random_range(0..20) == 0 {
+            let doc = self.phones[n].device().begin_patrol().expect("a patrol begins");
+            self.tell(&format!("phone {n} begins patrol {doc}"));
+            jobs.push(Job::Inspection(doc));
+        }
+        let job = jobs[self.rng.random_range(0..jobs.len())];
+        let did = self.record(n, job);
+        self.tell(&format!("phone {n} {did}"));
+    }
+
+    fn record(&mut self, n: usize, job: Job) -> String {
+        let choice = self.rng.random_range(0..10);
+        let outcome = OUTCOMES[self.rng.random_range(0..OUTCOMES.len())];
+        let answer = [Answer::Yes, Answer::No][self.rng.random_range(0..2)];
+        let tap = self.phones[n].handset.clocks.reading();
+        let fixes = (0..6).map(|k| fix(tap.boot_ns.saturating_sub(k * 5_000_000_000))).rev();
+        let fixes = fixes.collect();
+        let device = self.phones[n].device();
+        let done = match (choice, job) {
+            (0..3, _) => device.note(job, "remark").map(|fact| format!("notes {fact}")),
+            (3, Job::Order(order)) => device.accept(order).map(|fact| format!("accepts {fact}")),
+            (3, Job::Inspection(_)) => device
+                .finding(job, Finding {
+                    matter: "litter".to_owned(),
+                    text: "found".to_owned(),
+                    position: None,
+                    datum: None,
+                })
+                .map(|fact| format!("finds {fact}")),
+            (4..6, _) => device
+                .arrive(job, tap, Datum::Wgs84, fixes)
+                .map(|receipt| format!("arrives {}", receipt.fact)),
+            (6, _) => device
+                .answer(job, "fire_lane", answer)
+                .map(|()| format!("answers {answer:?}")),
+            (7, _) => {
+                let conflicts = device.conflicts(job).expect("conflicts");
+                match conflicts.outcomes.first() {
+                    Some(&first) if conflicts.outcomes.len() > 1 => {
+                        device.choose_outcome(job, first).map(|()| format!("chooses {first}"))
+                    }
+                    _ => device.told(job, "told").map(|fact| format!("tells {fact}")),
+                }
+            }
+            _ => device
+                .outcome(job, OutcomeReport {
+                    outcome,
+                    text: "done".to_owned(),
+                    evidence: Vec::new(),
+                    complainant_told: None,
+                })
+                .map(|fact| format!("reports {fact}")),
+        };
+        done.unwrap_or_else(|error| format!("could not: {error}"))
+    }
+
+    async fn dispatch(&mut self) {
+        let case = json!({
+            "class": "complaint", "channel": "telephone", "matter": "street_vending",
+            "summary": "stalls block the lane",
+            "site": {
+                "datum": "wgs84",
+                "circle": { "centre": { "lat": 36.65, "lon": 117.0 }, "radius_m": 100 },
+            },
+            "jurisdiction_clear": true,
+        });
+        let case = self.hub.must("POST", "/v1/cases", Some(&self.dispatcher), case).await;
+        let case = id(&case["id"]);
+        self.cases.push(case);
+        self.order(case).await;
+    }
+
+    async fn redispatch(&mut self) {
+        if self.cases.is_empty() {
+            return;
+        }
+        let case = self.cases[self.rng.random_range(0..self.cases.len())];
+        self.order(case).await;
+    }
+
+    async fn order(&mut self, case: onscene_sync_core::id::DocId) {
+        let unit = self.rng.random_range(0..self.units.len());
+        let order = json!({ "unit": self.units[unit].to_string(), "text": "go" });
+        let path = format!("/v1/cases/{case}/orders");
+        let (status, answer) = self.hub.call("POST", &path, Some(&self.dispatcher), &order).await;
+        assert!(status < 500, "{answer}");
+        self.tell(&format!("case {case} is ordered to squad {unit}: {status}"));
+    }
+
+    async fn move_person(&mut self, n: usize) {
+        let unit = self.rng.random_range(0..self.units.len());
+        let person = self.phones[n].person;
+        let post = json!({ "role": "inspector", "unit": self.units[unit].to_string() });
+        let path = format!("/v1/people/{person}/posts");
+        let (status, answer) = self.hub.call("POST", &path, None, &post).await;
+        assert!(status < 300, "{answer}");
+        self.phones[n].unit = unit;
+        self.tell(&format!("inspector {n} is moved to squad {unit}"));
+    }
+
+    /// One phone at most in a world is revoked, so that there is a world left.
+    async fn revoke(&mut self, n: usize) {
+        if self.phones.iter().any(|phone| phone.revoked) {
+            return;
+        }
+        let Some(standing) = self.phones[n].device().standing().expect("standing") else { return };
+        let path = format!("/v1/devices/{}/revocation", standing.device);
+        self.hub.must("POST", &path, None, json!({ "reason": "lost" })).await;
+        self.phones[n].revoked = true;
+        self.tell(&format!("phone {n} is revoked"));
+    }
+}
+
+/// A fix at the centre of every site here, `boot_ns` after the phone's start.
+fn fix(boot_ns: u64) -> Fix {
+    Fix {
+        position: Position { lat_e7: 366_500_000, lon_e7: 1_170_000_000 },
+        accuracy_mm: 8_000,
+        boot_ns,
+        provider: Provider::Gnss,
+        mock: false,
+        speed_mm_s: None,
+        satellites: Some(9),
+        fix_wall_ms: None,
+    }
+}
+

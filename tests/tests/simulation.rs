@@ -1,0 +1,40 @@
+//! Days of a bureau by seed: see `onscene_tests::simulation`.
+
+use onscene_tests::simulation::{Outcome, Profile, Simulation};
+
+/// Worlds in an ordinary run; `ONSCENE_SEEDS=first..last` chooses others.
+const SEEDS: std::ops::Range<u64> = 0..24;
+
+fn run(seed: u64, profile: Profile) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    runtime.block_on(Simulation::run(dir.path(), seed, profile))
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(range) = std::env::var("ONSCENE_SEEDS") else { return SEEDS };
+    let (first, last) = range.split_once("..").expect("ONSCENE_SEEDS is first..last");
+    first.parse().expect("a number")..last.parse().expect("a number")
+}
+
+#[test]
+fn the_promise_holds_in_every_world() {
+    let mut recorded = 0;
+    for seed in seeds() {
+        let outcome = run(seed, Profile::SMALL);
+        assert!(
+            outcome.objections.is_empty(),
+            "seed {seed}: {}\nrun it again with ONSCENE_SEEDS={seed}..{} ONSCENE_SIM_TELL=1",
+            outcome.objections.join("\n"),
+            seed + 1
+        );
+        recorded += outcome.recorded;
+    }
+    assert!(recorded > 20, "the worlds were empty: {recorded} records");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    assert_eq!(run(7, Profile::SMALL).trace, run(7, Profile::SMALL).trace);
+    assert_ne!(run(7, Profile::SMALL).trace, run(8, Profile::SMALL).trace);
+}
