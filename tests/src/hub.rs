@@ -117,7 +117,13 @@ impl Hub {
     }
 
     /// A request of the command centre, as the administrator or with another key.
-    pub async fn call(&self, method: &str, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> (u16, Value) {
         let key = key.unwrap_or(&self.admin_key);
         let request = Request::builder()
             .method(method)

@@ -1,7 +1,7 @@
 //! What becomes of one request in a village network. Flipped bits are left to TLS, which refuses them.
 
-use rand_chacha::ChaCha8Rng;
 use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
 
 /// The fate of a request and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

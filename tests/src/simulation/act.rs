@@ -89,19 +89,22 @@ impl Simulation {
             (0..3, _) => device.note(job, "remark").map(|fact| format!("notes {fact}")),
             (3, Job::Order(order)) => device.accept(order).map(|fact| format!("accepts {fact}")),
             (3, Job::Inspection(_)) => device
-                .finding(job, Finding {
-                    matter: "litter".to_owned(),
-                    text: "found".to_owned(),
-                    position: None,
-                    datum: None,
-                })
+                .finding(
+                    job,
+                    Finding {
+                        matter: "litter".to_owned(),
+                        text: "found".to_owned(),
+                        position: None,
+                        datum: None,
+                    },
+                )
                 .map(|fact| format!("finds {fact}")),
             (4..6, _) => device
                 .arrive(job, tap, Datum::Wgs84, fixes)
                 .map(|receipt| format!("arrives {}", receipt.fact)),
-            (6, _) => device
-                .answer(job, "fire_lane", answer)
-                .map(|()| format!("answers {answer:?}")),
+            (6, _) => {
+                device.answer(job, "fire_lane", answer).map(|()| format!("answers {answer:?}"))
+            }
             (7, _) => {
                 let conflicts = device.conflicts(job).expect("conflicts");
                 match conflicts.outcomes.first() {
@@ -112,12 +115,15 @@ impl Simulation {
                 }
             }
             _ => device
-                .outcome(job, OutcomeReport {
-                    outcome,
-                    text: "done".to_owned(),
-                    evidence: Vec::new(),
-                    complainant_told: None,
-                })
+                .outcome(
+                    job,
+                    OutcomeReport {
+                        outcome,
+                        text: "done".to_owned(),
+                        evidence: Vec::new(),
+                        complainant_told: None,
+                    },
+                )
                 .map(|fact| format!("reports {fact}")),
         };
         done.unwrap_or_else(|error| format!("could not: {error}"))
@@ -193,4 +199,3 @@ fn fix(boot_ns: u64) -> Fix {
         fix_wall_ms: None,
     }
 }
-

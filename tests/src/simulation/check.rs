@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use onscene_mobile::{EventKind, ItemState, Job};
 use onscene_sync_core::document::{DocKind, Document};
+use onscene_sync_core::fact::envelope;
 use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::sync::message::Bucket;
 use sha2::Digest as _;
@@ -47,6 +48,7 @@ impl Simulation {
         }
         let logs = self.logs().await;
         self.check_logs(&logs, &mut objections);
+        Self::check_restated(&logs, &mut objections);
         self.check_buckets(&logs, &mut objections).await;
         self.check_phones(&logs, &mut objections).await;
         let mut recorded = 0;
@@ -77,8 +79,10 @@ impl Simulation {
 
     async fn logs(&self) -> BTreeMap<DocId, Log> {
         let database = self.database().await;
-        let docs: Vec<(Vec<u8>, i64)> =
-            sqlx::query_as("SELECT doc_id, kind FROM doc").fetch_all(&database).await.expect("docs");
+        let docs: Vec<(Vec<u8>, i64)> = sqlx::query_as("SELECT doc_id, kind FROM doc")
+            .fetch_all(&database)
+            .await
+            .expect("docs");
         let mut logs = BTreeMap::new();
         for (doc, kind) in docs {
             let changes: Vec<(Vec<u8>,)> =
@@ -110,6 +114,25 @@ impl Simulation {
         }
     }
 
+    /// Nothing that was stated anew stands beside what it restates: that would count it twice.
+    fn check_restated(logs: &BTreeMap<DocId, Log>, objections: &mut Vec<String>) {
+        let stated: Vec<(FactId, Option<FactId>)> = logs
+            .iter()
+            .filter_map(|(doc, log)| replay(*doc, log))
+            .flat_map(|document| document.facts())
+            .filter_map(|(id, bytes)| {
+                let fact = envelope::read(&bytes).ok()?;
+                Some((id, fact.device().and_then(|device| device.restates)))
+            })
+            .collect();
+        let all: BTreeSet<FactId> = stated.iter().map(|(id, _)| *id).collect();
+        for (id, restates) in stated {
+            if restates.is_some_and(|earlier| all.contains(&earlier)) {
+                objections.push(format!("{id} is counted twice: what it restates is there too"));
+            }
+        }
+    }
+
     /// Each bucket's sequence has no gap, and its checksum is that of the documents in it.
     async fn check_buckets(&self, logs: &BTreeMap<DocId, Log>, objections: &mut Vec<String>) {
         let database = self.database().await;
@@ -125,8 +148,7 @@ impl Simulation {
                 objections.push(format!("a bucket at {n} has {rows} rows up to {highest}"));
             }
         }
-        let sums: BTreeMap<DocId, u64> =
-            logs.iter().map(|(doc, log)| (*doc, sum(log))).collect();
+        let sums: BTreeMap<DocId, u64> = logs.iter().map(|(doc, log)| (*doc, sum(log))).collect();
         let buckets: Vec<(Vec<u8>, i64)> = sqlx::query_as("SELECT bucket, checksum FROM bucket")
             .fetch_all(&database)
             .await
@@ -139,9 +161,8 @@ impl Simulation {
             .fetch_all(&database)
             .await
             .expect("members");
-            let sum = members
-                .iter()
-                .fold(0_u64, |sum, (doc,)| sum.wrapping_add(sums[&doc_id(doc)]));
+            let sum =
+                members.iter().fold(0_u64, |sum, (doc,)| sum.wrapping_add(sums[&doc_id(doc)]));
             if sum != checksum.cast_unsigned() {
                 objections.push("a bucket's checksum is not that of its documents".to_owned());
             }
@@ -247,9 +268,11 @@ impl Simulation {
             .await
             .expect("members");
             let kinds = [DocKind::Case, DocKind::Response, DocKind::Patrol, DocKind::Recheck];
-            scope.extend(rows.into_iter().map(|(doc, kind)| {
-                (doc_id(&doc), kinds[usize::try_from(kind).expect("a kind")])
-            }));
+            scope.extend(
+                rows.into_iter().map(|(doc, kind)| {
+                    (doc_id(&doc), kinds[usize::try_from(kind).expect("a kind")])
+                }),
+            );
         }
         database.close().await;
         scope
@@ -261,18 +284,21 @@ fn doc_id(bytes: &[u8]) -> DocId {
 }
 
 fn sum(log: &Log) -> u64 {
-    log.changes
-        .iter()
-        .filter_map(|chunk| automerge::Change::try_from(chunk.as_slice()).ok())
-        .fold(0, |sum, change| {
+    log.changes.iter().filter_map(|chunk| automerge::Change::try_from(chunk.as_slice()).ok()).fold(
+        0,
+        |sum, change| {
             let mut prefix = [0; 8];
             prefix.copy_from_slice(&change.hash().0[..8]);
             u64::wrapping_add(sum, u64::from_be_bytes(prefix))
-        })
+        },
+    )
 }
 
 fn facts(doc: DocId, log: &Log) -> BTreeSet<FactId> {
-    Document::replay(doc, log.kind, log.changes.iter().map(Vec::as_slice))
-        .map(|document| document.facts().into_iter().map(|(id, _)| id).collect())
-        .unwrap_or_default()
+    let facts = replay(doc, log).map(|document| document.facts()).unwrap_or_default();
+    facts.into_iter().map(|(id, _)| id).collect()
+}
+
+fn replay(doc: DocId, log: &Log) -> Option<Document> {
+    Document::replay(doc, log.kind, log.changes.iter().map(Vec::as_slice)).ok()
 }
