@@ -1,10 +1,11 @@
 //! `GET /v1/live`: a WebSocket that says when a phone had better sync, and nothing else.
 //!
 //! Each binary message is a [`Poke`] as CBOR. Whoever misses one loses nothing: phones also sync by
-//! the clock. The connection is closed within [`RECHECK`] of the phone's revocation.
+//! the clock. The connection is closed within `RECHECK` of the phone's revocation.
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
@@ -14,8 +15,8 @@ use onscene_sync_core::sync::wire;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use super::Problem;
 use super::sync::caller;
+use super::{Problem, Slot};
 use crate::app::App;
 use crate::auth::{Access, Routes, Viewer, role_column};
 use crate::hub::scope::Caller;
@@ -37,6 +38,7 @@ pub fn routes() -> Routes {
 async fn live(
     State(app): State<App>,
     viewer: Viewer,
+    slot: Option<Extension<Slot>>,
     socket: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let caller = caller(&viewer)?;
@@ -48,6 +50,7 @@ async fn live(
     Ok(socket.on_upgrade(move |socket| async move {
         metrics::gauge!("onscene_live_connections").increment(1);
         Live { app, caller, socket, answered: true }.run(listener).await;
+        drop(slot);
         metrics::gauge!("onscene_live_connections").decrement(1);
     }))
 }
@@ -64,6 +67,7 @@ impl Live {
     async fn run(mut self, mut listener: tokio::sync::broadcast::Receiver<poke::Poke>) {
         let mut recheck = tokio::time::interval(RECHECK);
         recheck.tick().await;
+        let mut stop = self.app.stopper.listen();
         loop {
             let goes_on = tokio::select! {
                 heard = listener.recv() => self.pass_on(heard).await,
@@ -72,6 +76,7 @@ impl Live {
                     matches!(said, Some(Ok(message)) if !matches!(message, Message::Close(_)))
                 }
                 _ = recheck.tick() => self.check().await,
+                () = stop.requested() => false,
             };
             if !goes_on {
                 break;

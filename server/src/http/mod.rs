@@ -36,7 +36,7 @@ use crate::auth::Routes;
 pub use limits::{body_limit, deadline};
 pub use observe::metrics_router;
 pub use problem::Problem;
-pub use serve::{Stop, Stopper, serve};
+pub use serve::{Slot, Stop, Stopper, serve};
 
 /// All routes with what every request passes: request id and log line, panics caught, requests at
 /// once bounded, an ordinary body's size and an ordinary answer's time bounded. Routes that need

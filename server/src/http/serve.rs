@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
 
 use crate::config::Http;
@@ -27,6 +27,13 @@ const HEAD_BYTES: u32 = 16 * 1024;
 const PING: Duration = Duration::from_secs(30);
 /// Pause after a failed accept (most often: no file descriptor left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection's place among `http.connections`. It is free again when every clone is gone: what
+/// outlives the HTTP connection (a WebSocket) holds one, from its request's extensions.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
 
 /// Asks everything that holds its [`Stop`] to stop. Clones ask together.
 #[derive(Debug, Clone)]
@@ -70,10 +77,10 @@ pub async fn serve(listener: TcpListener, router: Router, http: Http, mut stop: 
     let header_timeout = Duration::from_secs(http.header_timeout_s);
     loop {
         let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            let permit = Arc::clone(&slots).acquire_owned().await;
+            (permit, listener.accept().await)
         };
-        let (slot, accepted) = tokio::select! {
+        let (permit, accepted) = tokio::select! {
             next = next => next,
             () = stop.requested() => break,
         };
@@ -85,12 +92,11 @@ pub async fn serve(listener: TcpListener, router: Router, http: Http, mut stop: 
                 continue;
             }
         };
-        let connection =
-            connection(stream, peer, router.clone(), header_timeout, graceful.watcher());
-        tokio::spawn(async move {
-            connection.await;
-            drop(slot);
-        });
+        // The semaphore is never closed.
+        let Ok(permit) = permit else { break };
+        let slot = Slot { _permit: Arc::new(permit) };
+        let routes = router.clone();
+        tokio::spawn(connection(stream, peer, slot, routes, header_timeout, graceful.watcher()));
     }
     drop(listener);
     let limit = Duration::from_secs(http.stop_timeout_s);
@@ -102,6 +108,7 @@ pub async fn serve(listener: TcpListener, router: Router, http: Http, mut stop: 
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    slot: Slot,
     router: Router,
     header_timeout: Duration,
     watcher: Watcher,
@@ -115,6 +122,7 @@ async fn connection(
         service_fn(move |mut request: hyper::Request<Incoming>| {
             spoke.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(slot.clone());
             router.clone().oneshot(request)
         })
     };

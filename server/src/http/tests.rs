@@ -124,6 +124,22 @@ async fn connections_beyond_the_limit_wait_their_turn() {
     assert_eq!(read_to_end(&mut silent).await, "");
 }
 
+#[tokio::test]
+async fn what_outlives_its_connection_keeps_its_place() {
+    static HELD: std::sync::Mutex<Option<Slot>> = std::sync::Mutex::new(None);
+    let keep = |axum::Extension(slot): axum::Extension<Slot>| async move {
+        *HELD.lock().unwrap() = Some(slot);
+    };
+    let routes = Router::new().route("/", get(keep)).route("/next", get(|| async { "next" }));
+    let hub = served(routes, Http { connections: 1, ..quick() }).await;
+    assert!(send(hub.address, &get_request("/")).await.starts_with("HTTP/1.1 200"));
+    let mut next = tokio::spawn(async move { send(hub.address, &get_request("/next")).await });
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut next).await;
+    assert!(early.is_err(), "the only place is taken");
+    HELD.lock().unwrap().take();
+    assert!(next.await.unwrap().ends_with("next"));
+}
+
 fn with_observation(routes: Router) -> Router {
     let ids = observe::RequestIds::new(&crate::random::SeededRandom::new(1));
     routes.layer(observe::catch_panic()).layer(from_fn_with_state(ids, observe::observe))
