@@ -72,6 +72,7 @@ pub async fn dispatch(
     }));
     let now = app.now();
     documents::create(tx, inspection, DocKind::Response, now).await?;
+    lock_ahead(tx, id, withdrawn.iter().map(|(_, visit)| *visit), order.unit).await?;
     let mut stated = case.state(tx, app, bodies).await?;
     if let Some(issued) = stated.facts.last() {
         note_order(tx, &case, *issued).await?;
@@ -101,12 +102,28 @@ pub async fn withdraw(
     required_text("reason", &about.reason)?;
     let mut case = load(tx, id, true).await?;
     let held = case.live_order(about.order)?.issued.body.clone();
+    lock_ahead(tx, id, [held.inspection], held.unit).await?;
     let mut stated = case.state(tx, app, vec![Body::OrderWithdrawn(about.clone())]).await?;
     let feeds = [Bucket::Unit(held.unit)];
     let now = app.now();
     stated.pokes.extend(buckets::leave(tx, id, &feeds, now).await?);
     stated.pokes.extend(buckets::leave(tx, held.inspection, &feeds, now).await?);
     Ok(stated)
+}
+
+/// Locks, in the order that everybody keeps, all rows that a move of the case between feeds will
+/// write: first the visits, then the counters of the feeds that it is in and those of `unit`.
+async fn lock_ahead(
+    tx: &mut Tx,
+    case: DocId,
+    visits: impl IntoIterator<Item = DocId>,
+    unit: UnitId,
+) -> Result<(), CaseError> {
+    documents::rows(tx, visits, true).await?;
+    let mut feeds = feeds_of(tx, unit).await?;
+    feeds.extend(buckets::of_document(tx, case).await?);
+    buckets::states(tx, feeds, true).await?;
+    Ok(())
 }
 
 /// The unit's own feed first, then those of its supervisors.
