@@ -54,7 +54,11 @@ pub(super) async fn plan(tx: &mut Tx, case: &Case, now: Millis) -> Result<(), Ca
                 let policy = policies.get(order.issued.body.policy)?;
                 next_step(order, &clock, policy).map(|step| step.1)
             }
-            _ => None,
+            ClockState::Paused { .. }
+            | ClockState::Met
+            | ClockState::Breached
+            | ClockState::UnderReview
+            | ClockState::Lifted { .. } => None,
         };
         let Some(at) = next else { continue };
         let order = order.issued.fact;

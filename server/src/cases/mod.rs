@@ -87,11 +87,13 @@ pub enum CaseError {
 
 impl From<HubError> for CaseError {
     fn from(error: HubError) -> Self {
-        match error {
-            HubError::Store(error) => Self::Store(error),
-            HubError::UnknownDocument(doc) => Self::UnknownCase(doc),
-            other => Self::Hub(other),
+        if let HubError::Store(error) = error {
+            return Self::Store(error);
         }
+        if let HubError::UnknownDocument(doc) = error {
+            return Self::UnknownCase(doc);
+        }
+        Self::Hub(error)
     }
 }
 
@@ -106,20 +108,16 @@ impl From<JobError> for CaseError {
 
 impl From<CaseError> for JobError {
     fn from(error: CaseError) -> Self {
-        match error {
-            CaseError::Store(error) => Self::Store(error),
-            other => Self::Failed(other.to_string()),
+        if let CaseError::Store(error) = error {
+            return Self::Store(error);
         }
+        Self::Failed(error.to_string())
     }
 }
 
 impl TxError for CaseError {
     fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::Hub(error) => error.store_error(),
-            _ => None,
-        }
+        if let Self::Store(error) = self { Some(error) } else { None }
     }
 }
 
@@ -140,3 +138,6 @@ fn optional_text(field: &'static str, text: &str) -> Result<(), CaseError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,10 +173,11 @@ mod tests {
     fn each_shape_survives_the_way_in_and_out() {
         let square = [(36.6, 117.0), (36.6, 117.01), (36.61, 117.01), (36.61, 117.0)];
         let ring: Vec<Value> = square.iter().map(|(lat, lon)| point(*lat, *lon)).collect();
+        let line = ring[..2].to_vec();
         for form in [
             json!({ "datum": "wgs84", "circle": { "centre": point(36.65, 117.12), "radius_m": 80.5 } }),
-            json!({ "datum": "gcj02", "polygon": { "outline": ring.clone(), "holes": [] } }),
-            json!({ "datum": "bd09", "corridor": { "line": ring[..2], "width_m": 24.0 } }),
+            json!({ "datum": "gcj02", "polygon": { "outline": ring, "holes": [] } }),
+            json!({ "datum": "bd09", "corridor": { "line": line, "width_m": 24.0 } }),
         ] {
             let site = read(form.clone()).unwrap();
             assert_eq!(serde_json::to_value(SiteForm::from(&site)).unwrap(), form);

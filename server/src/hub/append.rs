@@ -44,6 +44,11 @@ pub async fn append(
     for body in bodies {
         let fact = Fact { version: FACT_VERSION, doc, author: Author::Hub(now), body };
         let (id, envelope) = seal(&fact, &app.keys.facts)?;
+        // The same words in the same millisecond are the same fact, and stand there already.
+        if document.fact(&id).is_some() {
+            facts.push((id, fact));
+            continue;
+        }
         let entry = Entry { facts: vec![(id, envelope)], ..Entry::default() };
         let written = document
             .write(Actor::hub(HUB_EPOCH), &entry)

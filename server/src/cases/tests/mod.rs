@@ -1,0 +1,9 @@
+//! Cases as the command centre and the phones meet them, on each engine.
+
+mod bad_input;
+mod bureau;
+mod desk;
+mod field;
+mod phone;
+mod races;
+mod silence;

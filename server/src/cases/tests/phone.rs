@@ -1,0 +1,230 @@
+//! A phone of a squad that keeps its documents, its chain and its anchors, and syncs when told to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use onscene_sync_core::crypto::{SoftwareP256, fact_id};
+use onscene_sync_core::document::{DocKind, Document, Entry};
+use onscene_sync_core::fact::anchor::Head;
+use onscene_sync_core::fact::body::{Accepted, ArrivalClaim, Body, Outcome, OutcomeReport};
+use onscene_sync_core::fact::envelope::{read_anchor, seal};
+use onscene_sync_core::fact::{AnchorRef, Author, DeviceAuthor, FACT_VERSION, Fact};
+use onscene_sync_core::id::{Actor, BootId, DeviceId, DocId, FactId, PersonId, UnitId};
+use onscene_sync_core::place::{Datum, Fix, Position, Provider};
+use onscene_sync_core::sync::message::{
+    Bucket, Cursor, Frame, Push, PushResult, SyncReply, SyncRequest,
+};
+use onscene_sync_core::sync::version;
+use onscene_sync_core::time::{ClockReading, Millis};
+
+use super::bureau::Bureau;
+use crate::auth::Role;
+use crate::http::people::{NewPerson, insert as insert_person};
+use crate::hub::exchange;
+use crate::hub::scope::Caller;
+use crate::store::StoreError;
+
+/// See the module.
+pub(super) struct Phone {
+    caller: Caller,
+    key: SoftwareP256,
+    head: Head,
+    cursors: BTreeMap<Bucket, Cursor>,
+    docs: BTreeMap<DocId, Document>,
+    outbox: Vec<Push>,
+    newest: Option<AnchorRef>,
+    unstated: Vec<AnchorRef>,
+    booted_at: Millis,
+}
+
+impl Phone {
+    /// An enrolled phone of an inspector of `unit`.
+    pub(super) async fn new(bureau: &Bureau, number: u8, unit: UnitId) -> Self {
+        let key = SoftwareP256::from_scalar(&[number; 32]).unwrap();
+        let device = DeviceId::from_bytes([number; 8]);
+        let person = PersonId::from_bytes([number; 16]);
+        let now = bureau.app.now();
+        let row = (device, person, key.public_key(), unit, now);
+        let enrol =
+            bureau.app.store.with_tx("test", row, |tx, (device, person, key, unit, now)| {
+                Box::pin(async move {
+                    let (role, name) = (Role::Inspector, format!("inspector {person}"));
+                    let new = NewPerson {
+                        person: *person,
+                        name,
+                        role,
+                        unit: *unit,
+                        team: None,
+                        at: *now,
+                    };
+                    insert_person(tx, &new).await?;
+                    let sql = "INSERT INTO device (device, person_id, key, model, \
+                     key_level, app_version, check_words, install, enrolled_at, confirmed_at) \
+                     VALUES ($1, $2, $3, 'a phone', 'software', '1', '', 1, $4, $4)";
+                    let query = sqlx::query(sql).bind(&device.as_bytes()[..]);
+                    let query = query.bind(&person.as_bytes()[..]).bind(&key[..]).bind(now.0);
+                    query.execute(tx.conn()).await.map_err(StoreError::from)
+                })
+            });
+        enrol.await.unwrap();
+        let buckets = BTreeSet::from([Bucket::Unit(unit), Bucket::Person(person)]);
+        Self {
+            caller: Caller { device, person, unit, buckets },
+            key,
+            head: Head { install: 1, seq: 0, fact: None },
+            cursors: BTreeMap::new(),
+            docs: BTreeMap::new(),
+            outbox: Vec::new(),
+            newest: None,
+            unstated: Vec::new(),
+            booted_at: now.plus(-3_600_000),
+        }
+    }
+
+    /// Whether the phone holds a document.
+    pub(super) fn holds(&self, doc: &str) -> bool {
+        self.docs.contains_key(&doc.parse().unwrap())
+    }
+
+    /// One exchange with the hub; everything pushed must be admitted.
+    pub(super) async fn sync(&mut self, bureau: &Bureau) {
+        let clock = self.reading(bureau.app.now());
+        let request = SyncRequest {
+            protocol: version::CURRENT,
+            head: self.head,
+            clock,
+            anchor: self.newest,
+            cursors: self.cursors.values().copied().collect(),
+            push: std::mem::take(&mut self.outbox),
+            want: Vec::new(),
+            renew: false,
+            max_bytes: 1 << 20,
+        };
+        let reply = exchange::sync(&bureau.app, &self.caller, request).await.unwrap();
+        for result in &reply.results {
+            assert_eq!(result, &PushResult::Accepted);
+        }
+        self.apply(bureau, &reply, clock);
+    }
+
+    /// Syncs until it has told the hub how far it has read, and lets the hub's jobs run.
+    pub(super) async fn catch_up(&mut self, bureau: &Bureau) {
+        self.sync(bureau).await;
+        self.sync(bureau).await;
+        bureau.run_jobs().await;
+        self.sync(bureau).await;
+    }
+
+    /// Says that its person read the order.
+    pub(super) fn accept(&mut self, bureau: &Bureau, visit: &str, order: &str) {
+        let order = order.parse().unwrap();
+        self.state(bureau, visit, Body::Accepted(Accepted { order }), false);
+    }
+
+    /// Claims an arrival `metres` north of the centre of the site, with fixes over 100 seconds.
+    /// The clock goes on by two minutes meanwhile.
+    pub(super) fn arrive(
+        &mut self,
+        bureau: &Bureau,
+        visit: &str,
+        order: &str,
+        metres: i32,
+    ) -> FactId {
+        let tap = self.reading(bureau.app.now());
+        let fixes = (0..20_u8).map(|step| self.fix(tap, step, metres)).collect();
+        let order = Some(order.parse().unwrap());
+        bureau.clock.advance(120_000);
+        let claim = ArrivalClaim { order, tap, datum: Datum::Wgs84, fixes };
+        self.state(bureau, visit, Body::Arrival(claim), false)
+    }
+
+    /// Records an outcome as the team's.
+    pub(super) fn conclude(&mut self, bureau: &Bureau, visit: &str, outcome: Outcome) -> FactId {
+        let text = "done".to_owned();
+        let report = OutcomeReport { outcome, text, evidence: Vec::new(), complainant_told: None };
+        self.state(bureau, visit, Body::Outcome(report), true)
+    }
+
+    fn fix(&self, tap: ClockReading, step: u8, metres: i32) -> Fix {
+        // A receiver's noise: a metre or two, never twice the same.
+        let noise = i32::from(step % 5) * 70 - i32::from(step % 3) * 90;
+        let north = 366_510_000 + metres * 90 + noise;
+        let east = 1_171_200_000 + i32::from(step % 7) * 40 - 120;
+        Fix {
+            position: Position { lat_e7: north, lon_e7: east },
+            accuracy_mm: 6_000 + u32::from(step) * 37,
+            boot_ns: tap.boot_ns + u64::from(step) * 5_000_000_000,
+            provider: Provider::Gnss,
+            mock: false,
+            speed_mm_s: Some(0),
+            satellites: Some(14),
+            fix_wall_ms: None,
+        }
+    }
+
+    fn state(&mut self, bureau: &Bureau, doc: &str, body: Body, is_outcome: bool) -> FactId {
+        let doc: DocId = doc.parse().unwrap();
+        let author = DeviceAuthor {
+            device: self.caller.device,
+            install: 1,
+            seq: self.head.seq + 1,
+            prev: self.head.fact,
+            clock: self.reading(bureau.app.now()),
+            anchors: std::mem::take(&mut self.unstated),
+            restates: None,
+        };
+        let fact = Fact { version: FACT_VERSION, doc, author: Author::Device(author), body };
+        let (id, envelope) = seal(&fact, &self.key).unwrap();
+        let outcome = is_outcome.then_some(id);
+        let entry = Entry { facts: vec![(id, envelope)], outcome, ..Entry::default() };
+        let actor = Actor { device: self.caller.device, install: 1, incarnation: 0 };
+        let document = self.docs.get_mut(&doc).expect("the phone holds the visit");
+        let written = document.write(actor, &entry).unwrap();
+        self.outbox.push(Push { doc, kind: DocKind::Response, change: written.bytes.into() });
+        self.head = Head { install: 1, seq: self.head.seq + 1, fact: Some(id) };
+        id
+    }
+
+    fn apply(&mut self, bureau: &Bureau, reply: &SyncReply, sent: ClockReading) {
+        for page in &reply.buckets {
+            for frame in &page.frames {
+                match frame {
+                    Frame::Enter(whole) => {
+                        let loaded = Document::load(whole.doc, whole.kind, &whole.snapshot);
+                        self.docs.insert(whole.doc, loaded.unwrap());
+                    }
+                    Frame::Change { doc, change } => {
+                        self.docs.get_mut(doc).unwrap().apply(change).unwrap();
+                    }
+                    Frame::Own { .. } => {}
+                    Frame::Leave { doc } => {
+                        // What is on the screen stays on the screen until its work is delivered.
+                        self.docs.remove(doc);
+                    }
+                }
+            }
+            let cursor = Cursor { bucket: page.bucket, epoch: page.epoch, seq: page.seq };
+            self.cursors.insert(page.bucket, cursor);
+        }
+        if let Some(envelope) = &reply.anchor {
+            let key = bureau.app.keys.facts.public_key();
+            let anchor = read_anchor(envelope, &key).unwrap();
+            let received = AnchorRef {
+                number: anchor.number,
+                proof: fact_id(envelope),
+                sent_boot_ns: sent.boot_ns,
+                received_boot_ns: sent.boot_ns + 40_000_000,
+            };
+            self.newest = Some(received);
+            self.unstated = vec![received];
+        }
+    }
+
+    fn reading(&self, now: Millis) -> ClockReading {
+        let boot_ns = u64::try_from(now.since(self.booted_at)).unwrap() * 1_000_000;
+        ClockReading {
+            wall_ms: now.0,
+            boot_ns,
+            boot: BootId::from_bytes(*self.caller.device.as_bytes()),
+        }
+    }
+}
