@@ -7,8 +7,9 @@ use onscene_sync_core::fact::body::ArrivalClaim;
 use onscene_sync_core::fact::{Body, DeviceAuthor};
 use onscene_sync_core::id::FactId;
 use onscene_sync_core::place::{Datum, Fix};
-use onscene_sync_core::rules::arrival::{ArrivalPolicy, Question, Verdict, judge};
-use onscene_sync_core::time::ClockReading;
+use onscene_sync_core::rules::arrival::{Question, Verdict, judge};
+use onscene_sync_core::rules::policy::Policies;
+use onscene_sync_core::time::{ClockReading, Millis};
 use serde::Serialize;
 
 use crate::act::Act;
@@ -22,8 +23,9 @@ use crate::store::feed;
 pub struct ArrivalReceipt {
     /// The fact.
     pub fact: FactId,
-    /// What the rule says with what the phone knows. The hub decides, and may know more. `None` for
-    /// a patrol: nobody ordered it, so there is nothing to be in time for.
+    /// What the rule says with what the phone knows. The hub decides, and knows more: other phones'
+    /// receipts, pauses of the clock. `None` for a patrol, which nobody ordered, and where this app
+    /// does not know the policy in force.
     pub likely: Option<Verdict>,
 }
 
@@ -49,7 +51,7 @@ impl Device {
         let recorded = self.act(job, act)?;
         let (fact, author) = recorded.stated.expect("a statement is always a fact");
         let likely = match order {
-            Some(order) => Some(self.likely(order, &claim, &author)?),
+            Some(order) => self.likely(order, &claim, &author)?,
             None => None,
         };
         Ok(ArrivalReceipt { fact, likely })
@@ -70,24 +72,28 @@ impl Device {
         order: FactId,
         claim: &ArrivalClaim,
         author: &DeviceAuthor,
-    ) -> Result<Verdict, DeviceError> {
+    ) -> Result<Option<Verdict>, DeviceError> {
         let (_, record) = self.case_of(order)?;
         let order = record.order(order).ok_or_else(|| DeviceError::unknown("order", order))?;
         let issued_at = order.issued.at;
-        let received = order.receipts.iter().map(|receipt| receipt.body.at).min();
+        let policies = Policies::built_in();
+        let Ok(policy) = policies.get(order.issued.body.policy) else { return Ok(None) };
         let anchors = feed::known_anchors(self.store.read())?;
+        // Fetching the order was its receipt, if nothing was earlier; the anchor tells when.
+        let fetched = anchors.iter().map(|anchor| anchor.at).filter(|at| *at >= issued_at).min();
+        let received = order.received_at(policy, Millis(i64::MAX));
         let newest = anchors.iter().map(|anchor| anchor.at).max();
         let question = Question {
             order_issued_at: issued_at,
-            started_at: received.unwrap_or(issued_at),
+            started_at: received.into_iter().chain(fetched).min().unwrap_or(issued_at),
             site: order.issued.body.site.as_ref(),
             claim,
             author,
             anchors: &anchors,
             not_after: None,
-            not_before: newest.into_iter().chain([issued_at]).max(),
+            not_before: newest.max(Some(issued_at)),
             circumstances: &BTreeSet::new(),
         };
-        Ok(judge(&question, &ArrivalPolicy::V1))
+        Ok(Some(judge(&question, &policy.arrival)))
     }
 }

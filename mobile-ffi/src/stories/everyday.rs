@@ -5,13 +5,14 @@ use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::{Finding, Manifest, Media, Outcome, OutcomeReport};
 use onscene_sync_core::id::Hash;
 use onscene_sync_core::place::{Datum, Fix, Position, Provider};
+use onscene_sync_core::rules::arrival::{Conclusion, Grade, PlaceGrade};
 
 use crate::testing::{FakeHost, Hub, UNIT};
 use crate::{Counts, Device, DeviceError, ItemState, Job};
 
 fn fixes(fake: &FakeHost) -> Vec<Fix> {
     let start = fake.now().boot_ns;
-    (0..60)
+    (0..100)
         .map(|n| Fix {
             position: Position {
                 lat_e7: 366_512_000 + i32::try_from(n % 7).unwrap() * 40,
@@ -55,10 +56,17 @@ fn a_visit_recorded_offline_arrives_in_one_exchange() {
     let job = Job::Order(order);
     device.accept(order).unwrap();
     let (tap, window) = (fake.now(), fixes(&fake));
-    fake.advance(70_000);
+    fake.advance(110_000);
     let receipt = device.arrive(job, tap, Datum::Wgs84, window).unwrap();
     let likely = receipt.likely.unwrap();
     assert_eq!(likely.time.anchors, 1, "the anchor of the first sync bounds the time");
+    assert_eq!(
+        (likely.conclusion, likely.place),
+        (Conclusion::OnTime, PlaceGrade::ProvenInside),
+        "{likely:?}"
+    );
+    assert_eq!(likely.grade, Grade::Attested, "{likely:?}");
+    assert!((0..60_000).contains(&likely.started_at.since(work[0].issued_at)));
     let photo = Manifest {
         sha256: Hash::from_bytes([5; 32]),
         bytes: 1_000,
@@ -184,7 +192,7 @@ fn what_cannot_be_recorded_is_refused_at_once() {
     let mut device = fake.enrolled(folder.path(), &mut hub);
     let job = Job::Order(order);
     let window = fixes(&fake);
-    fake.advance(70_000);
+    fake.advance(110_000);
     let mut off = window.clone();
     off[3].position.lat_e7 = 910_000_000;
     let many = window.iter().cycle().take(201).copied().collect();

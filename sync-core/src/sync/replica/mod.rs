@@ -14,6 +14,8 @@
 //! the chain are then others.
 
 mod page;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
