@@ -96,8 +96,9 @@ impl World {
         )
         .await;
         self.execute(
-            "INSERT INTO device (device, person_id, key, label, install, enrolled_at) \
-             VALUES ($1, $2, $3, 'x', 1, 0)",
+            "INSERT INTO device (device, person_id, key, model, key_level, app_version, \
+                 check_words, install, enrolled_at) \
+             VALUES ($1, $2, $3, 'x', 'software', '1', '[]', 1, 0)",
             vec![
                 Some(phone.caller.device.as_bytes().to_vec()),
                 Some(person),
