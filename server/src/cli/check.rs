@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::CliError;
 use crate::config::Config;
+use crate::hub::verify::{Report, verify};
 use crate::jobs;
 use crate::keys::Keys;
 use crate::random::SystemRandom;
@@ -28,10 +29,16 @@ pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Res
         keys.map(|_| format!("both in {}", dir.display())).map_err(|error| error.to_string()),
     )?;
     match database(config).await {
-        Ok((schema, faults, jobs)) => {
+        Ok(Database { schema, faults, record, jobs }) => {
             report("database", Ok(format!("reachable, schema {schema}")))?;
             let whole = "no fault found".to_owned();
             report("files", if faults.is_empty() { Ok(whole) } else { Err(faults.join("; ")) })?;
+            let text = format!(
+                "{} documents of {} changes and {} feeds add up",
+                record.documents, record.changes, record.buckets
+            );
+            let sound = record.faults.is_empty();
+            report("record", if sound { Ok(text) } else { Err(record.faults.join("; ")) })?;
             let text = format!("{} wait, {} were given up", jobs.pending, jobs.failed);
             report("jobs", if jobs.failed == 0 { Ok(text) } else { Err(text) })?;
         }
@@ -40,14 +47,23 @@ pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Res
     if failed { Err(CliError::CheckFailed) } else { Ok(()) }
 }
 
-async fn database(config: &Config) -> Result<(i64, Vec<String>, jobs::Standing), StoreError> {
+/// What the database says of itself.
+struct Database {
+    schema: i64,
+    faults: Vec<String>,
+    record: Report,
+    jobs: jobs::Standing,
+}
+
+async fn database(config: &Config) -> Result<Database, StoreError> {
     let url = config.database_url().replace("mode=rwc", "mode=rw");
     let store = Store::open(&url, 2).await?;
-    let schema = store.require_current().await?;
+    let schema = store.require_current().await?.found;
     let faults = store.faults().await?;
+    let record = verify(&store).await?;
     let jobs = store.with_read("check.jobs", (), |tx, ()| Box::pin(jobs::standing(tx))).await?;
     store.close().await;
-    Ok((schema.found, faults, jobs))
+    Ok(Database { schema, faults, record, jobs })
 }
 
 #[cfg(test)]

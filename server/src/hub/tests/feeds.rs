@@ -7,7 +7,7 @@ use onscene_sync_core::fact::body::{Body, Text};
 use onscene_sync_core::sync::message::{Bucket, Frame, PushResult};
 
 use super::world::{DISTRICT, OTHER_SQUAD, Phone, SQUAD, World, page};
-use crate::hub::{append, buckets, documents};
+use crate::hub::{append, buckets, documents, verify};
 use crate::store::testing::{TestStore, on_each_engine};
 
 async fn what_one_phone_writes_the_whole_squad_reads(store: TestStore) {
@@ -192,7 +192,7 @@ async fn a_damaged_snapshot_is_rebuilt_from_the_log(store: TestStore) {
     }
     phone.catch_up(&world.app).await;
     world.execute("UPDATE snapshot SET body = $1, changes = 69", vec![Some(b"rot".to_vec())]).await;
-    let report = crate::hub::verify::verify(&world.app.store).await.unwrap();
+    let report = verify::verify(&world.app.store).await.unwrap();
     assert!(report.faults[0].contains("snapshot is damaged"), "{report:?}");
     let node = world.another_node().await;
     phone.note(doc, "one more");
@@ -202,7 +202,44 @@ async fn a_damaged_snapshot_is_rebuilt_from_the_log(store: TestStore) {
     world.assert_sound().await;
 }
 
+async fn whatever_does_not_add_up_is_found(store: TestStore) {
+    let world = World::new(store).await;
+    let doc = world.response(7).await;
+    let mut phone = world.phone(1).await;
+    phone.catch_up(&world.app).await;
+    phone.note(doc, "one");
+    phone.note(doc, "two");
+    phone.catch_up(&world.app).await;
+    let sound = verify::verify(&world.app.store).await.unwrap();
+    assert_eq!((sound.documents, sound.changes, sound.buckets), (1, 2, 1));
+    assert_eq!(sound.faults, Vec::<String>::new());
+    for (damage, repair, words) in [
+        (
+            "UPDATE bucket SET checksum = checksum + 1",
+            "UPDATE bucket SET checksum = checksum - 1",
+            "add up",
+        ),
+        (
+            "UPDATE bucket_log SET seq = 9 WHERE seq = 3",
+            "UPDATE bucket_log SET seq = 3 WHERE seq = 9",
+            "gap",
+        ),
+        ("UPDATE bucket SET n = n + 1", "UPDATE bucket SET n = n - 1", "its log ends at 3"),
+        ("UPDATE doc SET sum = sum + 1", "UPDATE doc SET sum = sum - 1", "is damaged"),
+        ("UPDATE doc_bucket SET left_seq = 3", "UPDATE doc_bucket SET left_seq = NULL", "members"),
+    ] {
+        world.execute(damage, Vec::new()).await;
+        let report = verify::verify(&world.app.store).await.unwrap();
+        assert!(report.faults.iter().any(|fault| fault.contains(words)), "{damage}: {report:?}");
+        world.execute(repair, Vec::new()).await;
+    }
+    world.execute("DELETE FROM change WHERE ord = 1", Vec::new()).await;
+    let report = verify::verify(&world.app.store).await.unwrap();
+    assert!(report.faults[0].contains("is damaged"), "{report:?}");
+}
+
 on_each_engine!(
+    whatever_does_not_add_up_is_found,
     what_one_phone_writes_the_whole_squad_reads,
     a_patrol_born_on_a_phone_enters_the_feeds_of_its_squad,
     a_small_reply_comes_in_pages_that_add_up,

@@ -2,6 +2,7 @@
 
 mod chain;
 mod feeds;
+mod http;
 mod races;
 mod refusals;
 mod world;

@@ -15,6 +15,7 @@ use onscene_sync_core::sync::version;
 use onscene_sync_core::time::ClockReading;
 
 use crate::app::App;
+use crate::auth::Role;
 use crate::clock::ManualClock;
 use crate::hub::scope::Caller;
 use crate::hub::{HubError, buckets, documents, exchange, verify};
@@ -158,16 +159,15 @@ pub(super) struct Phone {
 
 impl Phone {
     fn new(number: u8, unit: UnitId) -> Self {
-        let person = PersonId::from_bytes([number; 16]);
+        let device = DeviceId::from_bytes([number; 8]);
+        Self::enrolled(number, device, PersonId::from_bytes([number; 16]), unit)
+    }
+
+    /// A phone that the hub knows under this id; `number` makes its key.
+    pub(super) fn enrolled(number: u8, device: DeviceId, person: PersonId, unit: UnitId) -> Self {
         let scalar = [number; 32];
-        let caller = Caller {
-            device: DeviceId::from_bytes([number; 8]),
-            person,
-            unit,
-            buckets: BTreeSet::from([Bucket::Unit(unit), Bucket::Person(person)]),
-        };
         Self {
-            caller,
+            caller: Caller::new(device, person, Role::Inspector, unit),
             install: 1,
             incarnation: 0,
             key: SoftwareP256::from_scalar(&scalar).unwrap(),
@@ -197,9 +197,8 @@ impl Phone {
     }
 
     pub(super) fn now_in(&mut self, unit: UnitId) {
-        self.caller.unit = unit;
-        self.caller.buckets =
-            BTreeSet::from([Bucket::Unit(unit), Bucket::Person(self.caller.person)]);
+        let Caller { device, person, .. } = self.caller;
+        self.caller = Caller::new(device, person, Role::Inspector, unit);
     }
 
     /// Starts a chain under a new install number.
