@@ -25,6 +25,9 @@ pub mod staff;
 pub mod token;
 pub mod viewer;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub(crate) use credentials::role_column;
 pub use gate::{Access, Proven, Route, Routes};
 pub use role::{Action, Reach, Role};

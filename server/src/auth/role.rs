@@ -68,87 +68,97 @@ impl Role {
 
     /// How far this role may do `action`.
     #[must_use]
-    pub const fn reach(self, action: Action) -> Reach {
-        use Reach::{Everything, Nothing, OwnUnit, Subtree};
-        match self {
-            Self::Administrator => match action {
-                Action::ReadUnits
-                | Action::ManageUnits
-                | Action::ReadTeams
-                | Action::ManageTeams
-                | Action::ReadPeople
-                | Action::ManagePeople
-                | Action::ManageKeys
-                | Action::EnrolPhones
-                | Action::ReadPhones
-                | Action::RevokePhones => Everything,
-                _ => Nothing,
-            },
-            Self::Dispatcher => match action {
-                Action::ReadUnits
-                | Action::ReadTeams
-                | Action::ReadPeople
-                | Action::ReadCases
-                | Action::RegisterCases
-                | Action::DispatchCases
-                | Action::ConfirmOrders
-                | Action::PressUnits => Everything,
-                _ => Nothing,
-            },
-            Self::UnitLeader => match action {
-                Action::ReadUnits => Everything,
-                Action::ReadTeams
-                | Action::ManageTeams
-                | Action::ReadPeople
-                | Action::EnrolPhones
-                | Action::ReadPhones
-                | Action::RevokePhones
-                | Action::ReadCases
-                | Action::ConfirmOrders => Subtree,
-                Action::Sync => OwnUnit,
-                _ => Nothing,
-            },
-            Self::Inspector => match action {
-                Action::ReadUnits
-                | Action::ReadTeams
-                | Action::ReadPeople
-                | Action::ReadCases
-                | Action::Sync => OwnUnit,
-                _ => Nothing,
-            },
-            Self::Supervisor => match action {
-                Action::ReadUnits => Everything,
-                Action::ReadTeams
-                | Action::ReadPeople
-                | Action::ReadPhones
-                | Action::ReadCases
-                | Action::SettleReviews
-                | Action::PressUnits
-                | Action::ReadQuarantine
-                | Action::SettleQuarantine
-                | Action::Sync => Subtree,
-                _ => Nothing,
-            },
-            Self::Leader => match action {
-                Action::ReadUnits
-                | Action::ReadTeams
-                | Action::ReadPeople
-                | Action::ReadCases
-                | Action::SettleReviews => Everything,
-                _ => Nothing,
-            },
-            Self::Auditor => match action {
-                Action::ReadUnits
-                | Action::ReadTeams
-                | Action::ReadPeople
-                | Action::ReadPhones
-                | Action::ReadCases
-                | Action::ReadQuarantine => Everything,
-                _ => Nothing,
-            },
-        }
+    pub fn reach(self, action: Action) -> Reach {
+        let granted = match self {
+            Self::Administrator => ADMINISTRATOR,
+            Self::Dispatcher => DISPATCHER,
+            Self::UnitLeader => UNIT_LEADER,
+            Self::Inspector => INSPECTOR,
+            Self::Supervisor => SUPERVISOR,
+            Self::Leader => LEADER,
+            Self::Auditor => AUDITOR,
+        };
+        let grant = granted.iter().find(|(granted, _)| *granted == action);
+        grant.map_or(Reach::Nothing, |(_, reach)| *reach)
     }
 }
+
+type Grants = &'static [(Action, Reach)];
+
+const ADMINISTRATOR: Grants = &[
+    (Action::ReadUnits, Reach::Everything),
+    (Action::ManageUnits, Reach::Everything),
+    (Action::ReadTeams, Reach::Everything),
+    (Action::ManageTeams, Reach::Everything),
+    (Action::ReadPeople, Reach::Everything),
+    (Action::ManagePeople, Reach::Everything),
+    (Action::ManageKeys, Reach::Everything),
+    (Action::EnrolPhones, Reach::Everything),
+    (Action::ReadPhones, Reach::Everything),
+    (Action::RevokePhones, Reach::Everything),
+];
+
+const DISPATCHER: Grants = &[
+    (Action::ReadUnits, Reach::Everything),
+    (Action::ReadTeams, Reach::Everything),
+    (Action::ReadPeople, Reach::Everything),
+    (Action::ReadCases, Reach::Everything),
+    (Action::RegisterCases, Reach::Everything),
+    (Action::DispatchCases, Reach::Everything),
+    (Action::ConfirmOrders, Reach::Everything),
+    (Action::PressUnits, Reach::Everything),
+];
+
+const UNIT_LEADER: Grants = &[
+    (Action::ReadUnits, Reach::Everything),
+    (Action::ReadTeams, Reach::Subtree),
+    (Action::ManageTeams, Reach::Subtree),
+    (Action::ReadPeople, Reach::Subtree),
+    (Action::EnrolPhones, Reach::Subtree),
+    (Action::ReadPhones, Reach::Subtree),
+    (Action::RevokePhones, Reach::Subtree),
+    (Action::ReadCases, Reach::Subtree),
+    (Action::ConfirmOrders, Reach::Subtree),
+    (Action::Sync, Reach::OwnUnit),
+];
+
+const INSPECTOR: Grants = &[
+    (Action::ReadUnits, Reach::OwnUnit),
+    (Action::ReadTeams, Reach::OwnUnit),
+    (Action::ReadPeople, Reach::OwnUnit),
+    (Action::ReadCases, Reach::OwnUnit),
+    (Action::Sync, Reach::OwnUnit),
+];
+
+const SUPERVISOR: Grants = &[
+    (Action::ReadUnits, Reach::Everything),
+    (Action::ReadTeams, Reach::Subtree),
+    (Action::ReadPeople, Reach::Subtree),
+    (Action::ReadPhones, Reach::Subtree),
+    (Action::ReadCases, Reach::Subtree),
+    (Action::SettleReviews, Reach::Subtree),
+    (Action::PressUnits, Reach::Subtree),
+    (Action::ReadQuarantine, Reach::Subtree),
+    (Action::SettleQuarantine, Reach::Subtree),
+    (Action::Sync, Reach::Subtree),
+];
+
+const LEADER: Grants = &[
+    (Action::ReadUnits, Reach::Everything),
+    (Action::ReadTeams, Reach::Everything),
+    (Action::ReadPeople, Reach::Everything),
+    (Action::ReadCases, Reach::Everything),
+    (Action::SettleReviews, Reach::Everything),
+];
+
+const AUDITOR: Grants = &[
+    (Action::ReadUnits, Reach::Everything),
+    (Action::ReadTeams, Reach::Everything),
+    (Action::ReadPeople, Reach::Everything),
+    (Action::ReadPhones, Reach::Everything),
+    (Action::ReadCases, Reach::Everything),
+    (Action::ReadQuarantine, Reach::Everything),
+];
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

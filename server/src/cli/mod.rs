@@ -67,6 +67,8 @@ enum CliError {
     Io(#[from] std::io::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("a part of the hub ended by itself; the log says why")]
+    PartEnded,
     #[error("{0}")]
     Demo(#[from] DemoError),
     #[error("{0}")]

@@ -1,7 +1,7 @@
 //! `onscene serve`.
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::CliError;
 use crate::app::App;
@@ -11,6 +11,8 @@ use crate::jobs;
 
 /// Runs the hub until SIGTERM or SIGINT.
 pub(super) async fn serve(config: Config) -> Result<(), CliError> {
+    // First of all: a signal that comes before its handler kills the program half-way.
+    let mut signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let metrics = match config.metrics.listen {
         Some(address) => Some((listen(address).await?, http::metrics_router())),
         None => None,
@@ -25,23 +27,25 @@ pub(super) async fn serve(config: Config) -> Result<(), CliError> {
     let router = http::router(&app);
     running.spawn(http::serve(listener, router, app.config.http.clone(), app.stopper.listen()));
     running.spawn(jobs::keep_running(app.clone()));
-    asked_to_stop().await?;
+    let ended = tokio::select! {
+        () = any_of(&mut signals) => Ok(()),
+        // They end only when asked to. A hub without one of them must not look alive.
+        _ = running.join_next() => Err(CliError::PartEnded),
+    };
     tracing::info!("stopping");
     app.stopper.stop();
-    running.join_all().await;
+    while running.join_next().await.is_some() {}
     app.store.close().await;
-    Ok(())
+    ended
 }
 
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })
 }
 
-async fn asked_to_stop() -> Result<(), CliError> {
-    let mut terminate = signal(SignalKind::terminate())?;
+async fn any_of([terminate, interrupt]: &mut [Signal; 2]) {
     tokio::select! {
         _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = interrupt.recv() => {}
     }
-    Ok(())
 }

@@ -10,15 +10,17 @@ use crate::store::{StoreError, TxError};
 
 /// Why a request was not done, for a program (`type`) and a person (`title`, `detail`).
 #[derive(Debug, Error)]
-#[error("{code}: {title}: {detail}")]
-pub struct Problem {
+#[error("{}: {}: {}", .0.code, .0.title, .0.detail)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
     detail: String,
     more: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    #[source]
     store: Option<StoreError>,
 }
 
@@ -26,28 +28,28 @@ impl Problem {
     /// A problem of type `urn:onscene:problem:<code>`. Codes are stable: programs match them.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
-        let more = Map::new();
-        Self { status, code, title, detail: String::new(), more, headers: Vec::new(), store: None }
+        let (detail, more, headers) = (String::new(), Map::new(), Vec::new());
+        Self(Box::new(Parts { status, code, title, detail, more, headers, store: None }))
     }
 
     /// What is wrong this time and how to mend it. Never personal data, never internals.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.0.detail = detail.into();
         self
     }
 
     /// A further member (RFC 9457 §3.2).
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(key.to_owned(), value.into());
+        self.0.more.insert(key.to_owned(), value.into());
         self
     }
 
     /// A header to send along, as `WWW-Authenticate` or `DPoP-Nonce`.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -90,13 +92,13 @@ impl Problem {
     /// The status it is answered with.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The last part of its type.
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 }
 
@@ -114,18 +116,18 @@ struct Body {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = Body {
-            r#type: format!("urn:onscene:problem:{}", self.code),
-            title: self.title,
-            status: self.status.as_u16(),
-            detail: self.detail,
-            more: self.more,
+            r#type: format!("urn:onscene:problem:{}", self.0.code),
+            title: self.0.title,
+            status: self.0.status.as_u16(),
+            detail: self.0.detail,
+            more: self.0.more,
         };
         let body = serde_json::to_vec(&body).expect("a map of strings and JSON values has a form");
-        let mut response = (self.status, body).into_response();
+        let mut response = (self.0.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(self.headers);
+        headers.extend(self.0.headers);
         response
     }
 }
@@ -137,14 +139,14 @@ impl From<StoreError> for Problem {
         } else {
             Self::internal(&error)
         };
-        problem.store = Some(error);
+        problem.0.store = Some(error);
         problem
     }
 }
 
 impl TxError for Problem {
     fn store_error(&self) -> Option<&StoreError> {
-        self.store.as_ref()
+        self.0.store.as_ref()
     }
 }
 

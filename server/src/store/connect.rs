@@ -211,17 +211,12 @@ async fn clean(conn: &mut AnyConnection, only_reads: bool) -> Result<bool, sqlx:
     Ok(!conn.is_in_transaction())
 }
 
+/// Tells a full or read-only database from a migration that is wrong.
 fn migration_error(error: sqlx::migrate::MigrateError) -> StoreError {
-    match error {
-        sqlx::migrate::MigrateError::Execute(error)
-        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
-            match StoreError::from(error) {
-                StoreError::Other(error) => {
-                    StoreError::Migration(sqlx::migrate::MigrateError::Execute(error))
-                }
-                known => known,
-            }
-        }
-        other => StoreError::Migration(other),
-    }
+    use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+    let (Execute(error) | ExecuteMigration(error, _)) = error else {
+        return StoreError::Migration(error);
+    };
+    let error = StoreError::from(error);
+    if let StoreError::Other(error) = error { StoreError::Migration(Execute(error)) } else { error }
 }

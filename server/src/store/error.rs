@@ -91,24 +91,22 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, WorkerCrashed};
         let text = error.to_string();
-        match &error {
-            sqlx::Error::PoolTimedOut => Self::NoConnection,
-            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::Unreachable(text)
-            }
-            sqlx::Error::Database(database) => match database.code().as_deref() {
-                Some(code) => match class_of(code) {
-                    Class::Contended => Self::Contended(text),
-                    Class::Unreachable => Self::Unreachable(text),
-                    Class::Full => Self::Full(text),
-                    Class::ReadOnly => Self::ReadOnly(text),
-                    Class::NotADatabase => Self::NotOurs { what: "the file".to_owned() },
-                    Class::Other => Self::Other(error),
-                },
-                None => Self::Other(error),
-            },
-            _ => Self::Other(error),
+        if matches!(error, PoolTimedOut) {
+            return Self::NoConnection;
+        }
+        if matches!(error, Io(_) | PoolClosed | WorkerCrashed) {
+            return Self::Unreachable(text);
+        }
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match code.as_deref().map_or(Class::Other, class_of) {
+            Class::Contended => Self::Contended(text),
+            Class::Unreachable => Self::Unreachable(text),
+            Class::Full => Self::Full(text),
+            Class::ReadOnly => Self::ReadOnly(text),
+            Class::NotADatabase => Self::NotOurs { what: "the file".to_owned() },
+            Class::Other => Self::Other(error),
         }
     }
 }

@@ -192,8 +192,6 @@ impl Store {
 
 /// A broken connection during COMMIT leaves the outcome open, so it must not be retried.
 fn commit_error(error: sqlx::Error) -> StoreError {
-    match StoreError::from(error) {
-        StoreError::Unreachable(text) => StoreError::CommitUnknown(text),
-        other => other,
-    }
+    let error = StoreError::from(error);
+    if let StoreError::Unreachable(text) = error { StoreError::CommitUnknown(text) } else { error }
 }

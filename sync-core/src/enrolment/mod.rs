@@ -36,9 +36,9 @@ impl EnrolmentCode {
     /// Writes five random bytes as a code.
     #[must_use]
     pub fn from_random(bytes: [u8; 5]) -> Self {
-        let bits = bytes.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        let digit = |place: usize| ALPHABET[usize::from((bits >> (5 * place)) as u8 & 31)];
-        Self(std::array::from_fn(|at| digit(CODE_CHARS - 1 - at)))
+        let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
+        let digit = |at: usize| (0..5).fold(0, |digit, next| digit << 1 | bit(5 * at + next));
+        Self(std::array::from_fn(|at| ALPHABET[usize::from(digit(at))]))
     }
 
     /// Reads what a person typed or a camera scanned.

@@ -1,0 +1,124 @@
+//! Role by endpoint. The routes come from the router's own table; who may call each is written here
+//! a second time, by hand. A route that is missing here fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::Method;
+use serde_json::json;
+
+use super::kit::{World, bearer};
+use crate::auth::Role::{
+    Administrator, Auditor, Dispatcher, Inspector, Leader, Supervisor, UnitLeader,
+};
+use crate::auth::{Access, Role};
+use crate::store::testing::{TestStore, on_each_engine};
+
+on_each_engine!(every_route_admits_exactly_whom_this_table_names);
+
+/// The roles whose personal keys open a route; `None`: only a phone's proof does.
+type Callers = Option<&'static [Role]>;
+
+const PHONES: Callers = None;
+const ALL: Callers = Some(&Role::ALL);
+const ADMINISTRATORS: Callers = Some(&[Administrator]);
+const DISPATCHERS: Callers = Some(&[Dispatcher]);
+
+/// Who may call what.
+fn expected() -> BTreeMap<&'static str, Callers> {
+    let managers: &'static [Role] = &[Administrator, UnitLeader];
+    let phone_readers: &'static [Role] = &[Administrator, UnitLeader, Supervisor, Auditor];
+    let case_readers: &'static [Role] =
+        &[Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor];
+    let pressing: &'static [Role] = &[Dispatcher, Supervisor];
+    BTreeMap::from([
+        ("POST /v1/enrol", PHONES),
+        ("POST /v1/token", PHONES),
+        ("POST /v1/sync", PHONES),
+        ("GET /v1/live", PHONES),
+        ("GET /v1/me", ALL),
+        ("GET /v1/units", ALL),
+        ("GET /v1/units/{id}", ALL),
+        ("POST /v1/units", ADMINISTRATORS),
+        ("PATCH /v1/units/{id}", ADMINISTRATORS),
+        ("GET /v1/teams", ALL),
+        ("POST /v1/teams", Some(managers)),
+        ("GET /v1/people", ALL),
+        ("GET /v1/people/{id}", ALL),
+        ("POST /v1/people", ADMINISTRATORS),
+        ("POST /v1/people/{id}/posts", ADMINISTRATORS),
+        ("POST /v1/people/{id}/closure", ADMINISTRATORS),
+        ("GET /v1/people/{id}/keys", ADMINISTRATORS),
+        ("POST /v1/people/{id}/keys", ADMINISTRATORS),
+        ("POST /v1/people/{id}/keys/{key}/revocation", ADMINISTRATORS),
+        ("POST /v1/people/{id}/enrolment-codes", Some(managers)),
+        ("GET /v1/devices", Some(phone_readers)),
+        ("GET /v1/devices/{id}", Some(phone_readers)),
+        ("POST /v1/devices/{id}/confirmation", Some(managers)),
+        ("POST /v1/devices/{id}/revocation", Some(managers)),
+        ("GET /v1/cases", Some(case_readers)),
+        ("GET /v1/cases/{id}", Some(case_readers)),
+        ("POST /v1/cases", DISPATCHERS),
+        ("POST /v1/cases/{id}/coordination", DISPATCHERS),
+        ("POST /v1/cases/{id}/telling", DISPATCHERS),
+        ("POST /v1/cases/{id}/closure", DISPATCHERS),
+        ("POST /v1/cases/{id}/reopening", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders/{order}/withdrawal", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders/{order}/feedback", DISPATCHERS),
+        ("POST /v1/cases/{id}/orders/{order}/receipt", Some(&[Dispatcher, UnitLeader])),
+        ("POST /v1/cases/{id}/orders/{order}/urges", Some(pressing)),
+        ("POST /v1/cases/{id}/orders/{order}/returns", Some(pressing)),
+        ("POST /v1/cases/{id}/verdicts/{judged}/settlement", Some(&[Supervisor, Leader])),
+        ("GET /v1/quarantine", Some(&[Supervisor, Auditor])),
+        ("GET /v1/quarantine/{id}", Some(&[Supervisor, Auditor])),
+        ("POST /v1/quarantine/{id}/settlement", Some(&[Supervisor])),
+    ])
+}
+
+async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
+    let world = World::new(store).await;
+    let keys = world.keys(&world.top().await).await;
+    let expected = expected();
+    let mut met = BTreeSet::new();
+    let routes = [crate::http::api(), crate::http::unhurried()];
+    for route in routes.iter().flat_map(|routes| routes.table()) {
+        let name = format!("{} {}", route.method, route.path);
+        let callers = expected.get(name.as_str());
+        let callers =
+            callers.unwrap_or_else(|| panic!("{name}: say in this table who may call it"));
+        let path = filled(route.path);
+        let nobody = world.send(route.method.clone(), &path, &[], body(&route.method)).await;
+        assert_eq!(nobody.status.as_u16(), 401, "{name} without credentials");
+        for role in Role::ALL {
+            let headers = bearer(&keys[&role]);
+            let answer = world.send(route.method.clone(), &path, &headers, body(&route.method));
+            let answer = answer.await;
+            let refused = matches!(answer.status.as_u16(), 401 | 403);
+            let admitted = callers.is_some_and(|roles| roles.contains(&role));
+            assert_eq!(refused, !admitted, "{name} as {role}: {}", answer.code());
+        }
+        let for_desks = matches!(route.access, Access::May(_));
+        assert_eq!(for_desks, callers.is_some(), "{name}");
+        met.insert(name);
+    }
+    let stale: Vec<_> = expected.keys().filter(|name| !met.contains(**name)).collect();
+    assert!(stale.is_empty(), "these routes do not exist: {stale:?}");
+}
+
+/// The path with ids that name nothing.
+fn filled(path: &str) -> String {
+    let id = match path.split('/').nth(2) {
+        Some("devices") => "00000000000000aa",
+        Some("quarantine") => "1",
+        _ => "00000000-0000-0000-0000-00000000ffff",
+    };
+    let fact = "0".repeat(32);
+    path.replace("{id}", id)
+        .replace("{key}", &"0".repeat(64))
+        .replace("{order}", &fact)
+        .replace("{judged}", &fact)
+}
+
+fn body(method: &Method) -> Option<serde_json::Value> {
+    (*method != Method::GET).then(|| json!({}))
+}

@@ -1,0 +1,7 @@
+//! Identity through the real router, on both engines.
+
+pub(crate) mod kit;
+mod matrix;
+mod organisation;
+mod phones;
+mod requests;

@@ -1,0 +1,164 @@
+//! Units, teams and people.
+
+use axum::http::Method;
+use serde_json::json;
+
+use super::kit::{World, bearer, text};
+use crate::auth::Role;
+use crate::store::testing::{TestStore, on_each_engine};
+
+on_each_engine!(
+    a_new_database_has_one_administrator,
+    unknown_things_and_bad_bodies_are_named,
+    names_are_unique_among_siblings,
+    the_last_administrator_stays,
+    a_leader_sees_and_manages_the_own_subtree_only,
+    lists_go_page_by_page,
+    a_team_belongs_to_the_persons_unit,
+);
+
+async fn a_new_database_has_one_administrator(store: TestStore) {
+    let world = World::new(store).await;
+    let me = world.get(&world.admin, "/v1/me").await.ok();
+    assert_eq!(me["role"], "administrator");
+    let people = world.get(&world.admin, "/v1/people").await.ok();
+    assert_eq!(people["people"].as_array().unwrap().len(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = world.app.config.data.dir.join(crate::auth::staff::ADMIN_KEY_FILE);
+        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+async fn unknown_things_and_bad_bodies_are_named(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let nowhere = "00000000-0000-0000-0000-00000000ffff";
+    let post = async |path: &str, body| world.post(&world.admin, path, body).await;
+    let person = |role: &str, unit: &str| json!({"name": "Li", "role": role, "unit": unit});
+    let answer = post("/v1/people", person("chief", &top)).await.expect(400, "invalid");
+    assert!(answer.body["detail"].as_str().unwrap().contains("`chief` is no role"));
+    post("/v1/people", person("inspector", nowhere)).await.expect(404, "unknown_unit");
+    post("/v1/people", person("inspector", "x")).await.expect(400, "invalid");
+    post("/v1/units", json!({"name": "A", "parent": nowhere})).await.expect(404, "unknown_unit");
+    post("/v1/teams", json!({"name": "A", "unit": nowhere})).await.expect(404, "unknown_unit");
+    let extra = json!({"name": "A", "parent": top, "admin": true});
+    let answer = post("/v1/units", extra).await.expect(400, "invalid");
+    assert!(answer.body["detail"].as_str().unwrap().contains("unknown field `admin`"));
+    post("/v1/units", json!({"name": " ", "parent": top})).await.expect(400, "invalid");
+    post(&format!("/v1/people/{nowhere}/keys"), json!({"label": "x"}))
+        .await
+        .expect(404, "not_found");
+    post(&format!("/v1/people/{nowhere}/enrolment-codes"), json!({}))
+        .await
+        .expect(404, "not_found");
+    world.get(&world.admin, "/v1/people/nobody").await.expect(400, "invalid");
+    world.get(&world.admin, &format!("/v1/units/{nowhere}")).await.expect(404, "unknown_unit");
+    world.get(&world.admin, "/v1/devices/00000000000000aa").await.expect(404, "not_found");
+    world.get(&world.admin, "/v1/people?colour=red").await.expect(400, "invalid");
+}
+
+async fn names_are_unique_among_siblings(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let one = world.unit("历下分局", &top).await;
+    let body = json!({"name": "历下分局", "parent": top});
+    world.post(&world.admin, "/v1/units", body).await.expect(409, "name_taken");
+    let below = world.unit("历下分局", &one).await;
+    let path = format!("/v1/units/{below}");
+    let renamed = json!({"name": "一中队"});
+    let answer =
+        world.send(Method::PATCH, &path, &bearer(&world.admin), Some(renamed.clone())).await;
+    assert_eq!(answer.ok()["name"], "一中队");
+    let other = world.unit("二中队", &one).await;
+    let path = format!("/v1/units/{other}");
+    let answer = world.send(Method::PATCH, &path, &bearer(&world.admin), Some(renamed)).await;
+    answer.expect(409, "name_taken");
+    let team = json!({"name": "Team", "unit": one});
+    world.post(&world.admin, "/v1/teams", team.clone()).await.ok();
+    world.post(&world.admin, "/v1/teams", team).await.expect(409, "name_taken");
+}
+
+async fn the_last_administrator_stays(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let first = text(&world.get(&world.admin, "/v1/me").await.ok()["id"]);
+    let closure = format!("/v1/people/{first}/closure");
+    let posts = format!("/v1/people/{first}/posts");
+    let demotion = json!({"role": "auditor", "unit": top});
+    world.post(&world.admin, &closure, json!({})).await.expect(409, "last_administrator");
+    world.post(&world.admin, &posts, demotion.clone()).await.expect(409, "last_administrator");
+    world.person(Role::Administrator, &top).await;
+    world.post(&world.admin, &posts, demotion).await.ok();
+    world.post(&world.admin, &closure, json!({})).await.expect(403, "forbidden");
+}
+
+async fn a_leader_sees_and_manages_the_own_subtree_only(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let (own, foreign) = (world.unit("Own", &top).await, world.unit("Foreign", &top).await);
+    let below = world.unit("Below", &own).await;
+    let leader = world.person(Role::UnitLeader, &own).await;
+    let key = world.key(&leader).await;
+    let (near, near_phone) = world.inspector(&below, 1).await;
+    let (far, far_phone) = world.inspector(&foreign, 2).await;
+    let people = world.get(&key, "/v1/people").await.ok();
+    let ids: Vec<_> =
+        people["people"].as_array().unwrap().iter().map(|person| text(&person["id"])).collect();
+    assert_eq!(ids, [leader.clone(), near.clone()]);
+    world.get(&key, &format!("/v1/people/{near}")).await.ok();
+    world.get(&key, &format!("/v1/people/{far}")).await.expect(404, "not_found");
+    world.get(&key, &format!("/v1/people?unit={foreign}")).await.expect(404, "not_found");
+    let code = async |person: &str| {
+        world.post(&key, &format!("/v1/people/{person}/enrolment-codes"), json!({})).await
+    };
+    code(&near).await.ok();
+    code(&far).await.expect(404, "not_found");
+    let devices = world.get(&key, "/v1/devices").await.ok();
+    assert_eq!(devices["devices"].as_array().unwrap().len(), 1);
+    world.get(&key, &format!("/v1/devices/{}", far_phone.id)).await.expect(404, "not_found");
+    let revoke = async |device: &str| {
+        let path = format!("/v1/devices/{device}/revocation");
+        world.post(&key, &path, json!({"reason": "lost"})).await
+    };
+    revoke(&far_phone.id).await.expect(404, "not_found");
+    revoke(&near_phone.id).await.ok();
+    let team = async |unit: &str| {
+        world.post(&key, "/v1/teams", json!({"name": "Team", "unit": unit})).await
+    };
+    team(&below).await.ok();
+    team(&foreign).await.expect(404, "not_found");
+}
+
+async fn lists_go_page_by_page(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    for _ in 0..4 {
+        world.person(Role::Inspector, &top).await;
+        world.clock.advance(1);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/v1/people?limit=2".to_owned();
+    loop {
+        let page = world.get(&world.admin, &path).await.ok();
+        seen.extend(page["people"].as_array().unwrap().iter().map(|one| text(&one["id"])));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/people?limit=2&after={next}");
+    }
+    assert_eq!(seen.len(), 5);
+    assert!(seen.is_sorted());
+}
+
+async fn a_team_belongs_to_the_persons_unit(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let (one, two) = (world.unit("One", &top).await, world.unit("Two", &top).await);
+    let body = json!({"name": "Fast", "unit": one});
+    let team = text(&world.post(&world.admin, "/v1/teams", body).await.ok()["id"]);
+    let person =
+        |unit: &str| json!({"name": "Li", "role": "inspector", "unit": unit, "team": team});
+    let created = world.post(&world.admin, "/v1/people", person(&one)).await.ok();
+    assert_eq!(created["team"], json!(team));
+    world.post(&world.admin, "/v1/people", person(&two)).await.expect(404, "unknown_team");
+}
