@@ -160,15 +160,17 @@ async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<(), Probl
         Access::May(action) => action,
     };
     let viewer = credentials::viewer(app, parts).await?;
-    if viewer.role.reach(action) == Reach::Nothing {
-        return Err(forbidden(viewer.role));
-    }
-    match viewer.seat {
-        Some(seat) if seat.revoked && access != Access::Phone => {
-            return Err(credentials::revoked());
+    let revoked = viewer.seat.is_some_and(|seat| seat.revoked);
+    if access == Access::Phone {
+        if viewer.seat.is_none() {
+            return Err(credentials::not_a_phone());
         }
-        None if access == Access::Phone => return Err(credentials::not_a_phone()),
-        Some(_) | None => {}
+    } else if revoked {
+        return Err(credentials::revoked());
+    }
+    // A revoked phone hands in what it holds, whatever its owner does by now.
+    if !revoked && viewer.role.reach(action) == Reach::Nothing {
+        return Err(forbidden(viewer.role));
     }
     parts.extensions.insert(viewer);
     Ok(())

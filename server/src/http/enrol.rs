@@ -72,7 +72,7 @@ async fn invite(
         });
         if stored.await? {
             let qr = Invitation {
-                url: app.config.http.public_url.clone(),
+                url: app.config.http.public_url.trim_end_matches('/').to_owned(),
                 code: code.to_string(),
                 hub_key: hub_key(&app),
             };

@@ -385,6 +385,9 @@ async fn change_post(
     if post.role != Role::Administrator {
         require_another_administrator(tx, &person).await?;
     }
+    if !post.role.carries_phone() {
+        enrol::revoke_all_of(tx, id, viewer.person, "the new post has no phone", at).await?;
+    }
     end_post(tx, id, at).await?;
     begin_post(tx, id, post, at).await?;
     sqlx::query("UPDATE person SET role = $2, unit_id = $3, team_id = $4 WHERE person_id = $1")

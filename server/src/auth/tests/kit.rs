@@ -1,6 +1,7 @@
 //! A hub with people and phones, asked through its router.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::auth::Role;
 use crate::auth::staff::ADMIN_KEY_FILE;
 use crate::clock::ManualClock;
+use crate::store::Store;
 use crate::store::testing::TestStore;
 
 /// Names proofs: no two alike, whichever phone makes them.
@@ -60,7 +62,7 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) admin: String,
     router: Router,
-    _store: TestStore,
+    store: Option<TestStore>,
 }
 
 impl World {
@@ -68,7 +70,17 @@ impl World {
         let (app, clock) = store.app().await;
         let admin = std::fs::read_to_string(store.dir.path().join(ADMIN_KEY_FILE)).unwrap();
         let router = crate::http::router(&app);
-        Self { app, clock, admin: admin.trim().to_owned(), router, _store: store }
+        Self { app, clock, admin: admin.trim().to_owned(), router, store: Some(store) }
+    }
+
+    /// The same hub as a second process would run it: the same keys, a pool of its own.
+    pub(crate) async fn another_node(&self, store: Store) -> Self {
+        let dir = self.store.as_ref().expect("the first node's").dir.path();
+        let (mut app, clock) = App::for_tests_on(dir, store).await.unwrap();
+        app.keys = Arc::clone(&self.app.keys);
+        let app = app.at_public_url(&self.app.config.http.public_url).unwrap();
+        let router = crate::http::router(&app);
+        Self { app, clock, admin: self.admin.clone(), router, store: None }
     }
 
     /// Any request.

@@ -1,9 +1,12 @@
 //! Enrolment, tokens, revocation.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use onscene_sync_core::enrolment::{EnrolmentCode, check_words};
 use onscene_sync_core::id::Hash;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::kit::{Phone, World, text};
 use crate::auth::Role;
@@ -23,6 +26,9 @@ on_each_engine!(
     a_revoked_phone_gets_tokens_and_nothing_else,
     codes_are_for_those_who_carry_phones,
     the_database_holds_no_secret,
+    one_code_enrols_one_phone_in_a_race,
+    a_revocation_counts_on_every_node_at_once,
+    who_leaves_the_field_hands_in_what_the_phone_holds,
 );
 
 async fn a_phone_enrols_and_both_screens_show_the_same_words(store: TestStore) {
@@ -240,4 +246,54 @@ async fn the_database_holds_no_secret(store: TestStore) {
     for secret in [&code, &code.replace('-', ""), &key, &phone.refresh, &world.admin] {
         assert!(!holds(secret), "found in the database: {secret}");
     }
+}
+
+async fn one_code_enrols_one_phone_in_a_race(store: TestStore) {
+    let world = Arc::new(World::new(store).await);
+    let person = world.person(Role::Inspector, &world.top().await).await;
+    for round in 0..3_u8 {
+        let code = world.code(&person).await;
+        let mut racers = JoinSet::new();
+        for n in 0..4 {
+            let (world, code) = (Arc::clone(&world), code.clone());
+            let mut phone = Phone::new(10 + 4 * round + n);
+            racers.spawn(async move { phone.enrol(&world, &code, true).await });
+        }
+        let answers = racers.join_all().await;
+        let won = answers.iter().filter(|answer| answer.status.is_success()).count();
+        let lost = answers.iter().filter(|answer| answer.code() == "bad_code").count();
+        assert_eq!((won, lost), (1, 3), "{answers:?}");
+    }
+    let path = format!("/v1/devices?person={person}");
+    let devices = world.get(&world.admin, &path).await.ok();
+    let active = devices["devices"].as_array().unwrap().iter();
+    assert_eq!(active.filter(|device| device["revoked_at"].is_null()).count(), 1);
+}
+
+async fn a_revocation_counts_on_every_node_at_once(store: TestStore) {
+    let other = store.another().await;
+    let world = World::new(store).await;
+    let node = world.another_node(other).await;
+    let (person, mut phone) = world.inspector(&world.top().await, 1).await;
+    assert_eq!(phone.get(&node, "/v1/me").await.ok()["id"], json!(person));
+    let path = format!("/v1/devices/{}/revocation", phone.id);
+    world.post(&world.admin, &path, json!({"reason": "stolen"})).await.ok();
+    phone.get(&node, "/v1/me").await.expect(403, "device_revoked");
+    node.get(&node.admin, &format!("/v1/devices/{}", phone.id)).await.ok();
+}
+
+async fn who_leaves_the_field_hands_in_what_the_phone_holds(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let (person, mut phone) = world.inspector(&top, 1).await;
+    let post = json!({"role": "dispatcher", "unit": top});
+    world.post(&world.admin, &format!("/v1/people/{person}/posts"), post).await.ok();
+    phone.get(&world, "/v1/me").await.expect(403, "device_revoked");
+    phone.renew(&world).await.ok();
+    let token = phone.access.clone();
+    // Past the gate: what is refused now is the empty body.
+    let answer = phone.send(&world, Method::POST, "/v1/sync", Some(&token), Some(json!({}))).await;
+    answer.expect(415, "not_sync");
+    let key = world.key(&person).await;
+    world.post(&key, "/v1/sync", json!({})).await.expect(403, "not_a_phone");
 }
