@@ -145,9 +145,14 @@ pub(crate) fn add_anchor(
     Ok(())
 }
 
-/// The newest anchor, to be told to the hub.
-pub(crate) fn newest_anchor(db: &Connection) -> Result<Option<AnchorRef>, DeviceError> {
-    Ok(anchors_after(db, 0, 1)?.pop())
+/// The newest anchor, to be told to the hub: only one of the present boot, since the hub reads its
+/// clock readings together with the request's.
+pub(crate) fn newest_anchor(
+    db: &Connection,
+    boot: BootId,
+) -> Result<Option<AnchorRef>, DeviceError> {
+    let newest = known_anchors(db)?.pop().filter(|anchor| anchor.boot == boot);
+    Ok(if newest.is_some() { anchors_after(db, 0, 1)?.pop() } else { None })
 }
 
 /// The anchors that the next fact refers to: the newest of those that no fact of this chain names.

@@ -1,5 +1,7 @@
 //! What networks and servers do to requests.
 
+use onscene_sync_core::sync::message::SyncRequest;
+use onscene_sync_core::sync::wire;
 use proptest::prelude::*;
 
 use crate::testing::{FakeHost, Hub, reply};
@@ -42,6 +44,26 @@ fn an_answer_is_good_after_the_app_was_killed_and_good_for_nothing_twice() {
         device.sync_failed(id, "late").unwrap();
     }
     assert_eq!(device.items(0, 10).unwrap(), before);
+}
+
+#[test]
+fn an_anchor_of_an_earlier_boot_is_not_told_beside_this_boots_clock() {
+    let (_folder, fake, mut hub, mut device, _) = enrolled();
+    fake.advance(3_600_000);
+    fake.sync(&mut device, &mut hub);
+    fake.reboot();
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let request = fake.next_request(&mut device);
+        if request.url.ends_with("/v1/sync") {
+            let body = wire::decompress(&request.body).unwrap();
+            let asked: SyncRequest = wire::decode(&body).unwrap();
+            told.push(asked.anchor.map(|anchor| anchor.received_boot_ns <= asked.clock.boot_ns));
+        }
+        let answer = hub.handle(&request);
+        device.sync_apply(request.id, &answer).unwrap();
+    }
+    assert_eq!(told, [None, Some(true)]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(crate) fn request(
     let situation = Situation {
         head: meta::head(db)?,
         clock,
-        anchor: feed::newest_anchor(db)?,
+        anchor: feed::newest_anchor(db, clock.boot)?,
         cursors: feed::cursors(db)?,
         want: documents::wanted(db)?,
         renew: meta::flag(db, RENEW)?,

@@ -67,6 +67,15 @@ impl FakeHost {
         state.clock.wall_ms += ms.cast_signed();
     }
 
+    /// Switches the phone off and on again.
+    pub(crate) fn reboot(&self) {
+        let mut state = self.state();
+        let mut boot = *state.clock.boot.as_bytes();
+        boot[0] = boot[0].wrapping_add(1);
+        state.clock.boot = BootId::from_bytes(boot);
+        state.clock.boot_ns = 1_000_000_000;
+    }
+
     pub(crate) fn break_key(&self, broken: bool) {
         self.state().key_fails = broken;
     }
