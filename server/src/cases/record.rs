@@ -83,7 +83,7 @@ impl Case {
         }
         self.facts.extend(appended.facts);
         self.record = CaseRecord::from_facts(self.facts.iter().cloned());
-        project::write(tx, self, app.now()).await?;
+        project::write(tx, self).await?;
         deadline::plan(tx, self, app.now()).await?;
         Ok(Stated { facts, pokes: appended.pokes })
     }

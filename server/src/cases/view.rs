@@ -60,6 +60,8 @@ pub struct OrderView {
     pub by: PersonId,
     /// Words for the unit.
     pub text: String,
+    /// Where, as ordered: what arrival is judged against.
+    pub site: Option<SiteForm>,
     /// Each receipt.
     pub receipts: Vec<Value>,
     /// When and why it was taken back.
@@ -232,6 +234,7 @@ fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
         issued_at: issued.at,
         by: issued.body.by,
         text: issued.body.text.clone(),
+        site: issued.body.site.as_ref().map(SiteForm::from),
         receipts: order
             .receipts
             .iter()

@@ -32,6 +32,8 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use sql::kind_code;
+
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::sync::chain::Slots;

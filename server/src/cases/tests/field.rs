@@ -7,6 +7,8 @@ use serde_json::json;
 use super::bureau::{Bureau, DISTRICT, MINUTE, OTHER_SQUAD, SQUAD, clock, text};
 use super::phone::Phone;
 use crate::auth::Role;
+use crate::cases::project::faults;
+use crate::store::StoreError;
 use crate::store::testing::{TestStore, on_each_engine};
 
 async fn a_case_goes_from_the_call_to_its_closure(store: TestStore) {
@@ -189,7 +191,46 @@ async fn an_order_is_received_when_a_phone_says_so(store: TestStore) {
     assert_eq!(again.status, 200, "received already: nothing new is stated");
 }
 
+async fn a_complainant_told_on_scene_is_told(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let mut phone = Phone::new(&bureau, 1, SQUAD).await;
+    for (told, phase) in [(Some(true), "told"), (Some(false), "fed_back")] {
+        let case = bureau.register().await;
+        bureau.order(&case, SQUAD).await;
+        phone.catch_up(&bureau).await;
+        let visit = text(&bureau.case(&case).await["orders"][0]["inspection"]);
+        bureau.clock.advance(MINUTE);
+        phone.report(&bureau, &visit, Outcome::Stopped, told);
+        phone.catch_up(&bureau).await;
+        assert_eq!(bureau.case(&case).await["phase"], phase);
+    }
+}
+
+async fn a_row_that_is_not_what_the_facts_say_is_found(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let mut phone = Phone::new(&bureau, 1, SQUAD).await;
+    let case = bureau.register().await;
+    bureau.register().await;
+    let order = bureau.order(&case, SQUAD).await;
+    phone.catch_up(&bureau).await;
+    let visit = text(&bureau.case(&case).await["orders"][0]["inspection"]);
+    phone.arrive(&bureau, &visit, &order, 10);
+    phone.catch_up(&bureau).await;
+    assert_eq!(faults(&bureau.app.store).await.unwrap(), Vec::<String>::new());
+    let tampered = bureau.app.store.with_tx("test", (), |tx, ()| {
+        Box::pin(async move {
+            let sql = "UPDATE case_row SET verdict = 'late' WHERE verdict = 'on_time'";
+            sqlx::query(sql).execute(tx.conn()).await.map_err(StoreError::from)
+        })
+    });
+    assert_eq!(tampered.await.unwrap().rows_affected(), 1);
+    let found = faults(&bureau.app.store).await.unwrap();
+    assert!(found.len() == 1 && found[0].contains(&case), "{found:?}");
+}
+
 on_each_engine!(
+    a_complainant_told_on_scene_is_told,
+    a_row_that_is_not_what_the_facts_say_is_found,
     a_case_goes_from_the_call_to_its_closure,
     an_offline_claim_in_time_answers_the_escalation,
     a_claim_from_elsewhere_does_not_stop_the_clock,

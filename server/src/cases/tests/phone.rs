@@ -137,10 +137,21 @@ impl Phone {
         self.state(bureau, visit, Body::Arrival(claim), false)
     }
 
-    /// Records an outcome as the team's.
+    /// Records an outcome as the team's, with nobody there to be told.
     pub(super) fn conclude(&mut self, bureau: &Bureau, visit: &str, outcome: Outcome) -> FactId {
+        self.report(bureau, visit, outcome, None)
+    }
+
+    /// Records an outcome, and whether a complainant who was there was told.
+    pub(super) fn report(
+        &mut self,
+        bureau: &Bureau,
+        visit: &str,
+        outcome: Outcome,
+        complainant_told: Option<bool>,
+    ) -> FactId {
         let text = "done".to_owned();
-        let report = OutcomeReport { outcome, text, evidence: Vec::new(), complainant_told: None };
+        let report = OutcomeReport { outcome, text, evidence: Vec::new(), complainant_told };
         self.state(bureau, visit, Body::Outcome(report), true)
     }
 
