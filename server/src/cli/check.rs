@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::CliError;
+use crate::cases::project;
 use crate::config::Config;
 use crate::hub::verify::{Report, verify};
 use crate::jobs;
@@ -60,7 +61,8 @@ async fn database(config: &Config) -> Result<Database, StoreError> {
     let store = Store::open(&url, 2).await?;
     let schema = store.require_current().await?.found;
     let faults = store.faults().await?;
-    let record = verify(&store).await?;
+    let mut record = verify(&store).await?;
+    record.faults.extend(project::faults(&store).await?);
     let jobs = store.with_read("check.jobs", (), |tx, ()| Box::pin(jobs::standing(tx))).await?;
     store.close().await;
     Ok(Database { schema, faults, record, jobs })
