@@ -84,7 +84,7 @@ fn a_late_answer_to_a_replaced_request_is_stale_and_the_work_arrives_once() {
 }
 
 #[test]
-fn an_expired_token_is_replaced_and_an_unknown_one_gives_up_without_losing_anything() {
+fn an_expired_token_is_replaced_and_with_an_unknown_one_nothing_is_lost() {
     let (_folder, fake, mut hub, mut device, job) = enrolled();
     device.note(job, "a").unwrap();
     fake.advance(700_000);
@@ -98,9 +98,9 @@ fn an_expired_token_is_replaced_and_an_unknown_one_gives_up_without_losing_anyth
     device.sync_apply(request.id, &stale).unwrap();
     let request = fake.next_request(&mut device);
     assert!(request.url.ends_with("/v1/token"), "the hub knows better");
-    let unknown = r#"{"title": "The refresh token is not taken", "detail": "enrol anew"}"#;
+    let unknown = r#"{"type": "urn:onscene:problem:bad_refresh_token", "detail": "enrol anew"}"#;
     device.sync_apply(request.id, &reply(401, unknown)).unwrap();
-    assert_eq!(device.sync_next().unwrap(), Step::Idle);
+    assert_eq!(wait(&mut device).1, WaitReason::NeedsEnrolment);
     let events = device.events_since(0, 100).unwrap();
     let last = events.last().unwrap();
     assert_eq!(last.kind, EventKind::Problem);

@@ -1,5 +1,7 @@
 //! The hub refuses something: it is shown, kept there, and nothing else suffers.
 
+use std::collections::BTreeSet;
+
 use onscene_sync_core::document::Answer;
 use onscene_sync_core::id::FactId;
 
@@ -14,7 +16,7 @@ fn facts(device: &Device) -> Vec<Option<FactId>> {
 #[test]
 fn a_refused_change_is_shown_and_all_around_it_arrives_with_the_facts_as_signed() {
     let (folder, fake, mut hub) = (tempfile::tempdir().unwrap(), FakeHost::new(1), Hub::new());
-    let (first, ..) = hub.dispatch(1);
+    let (first, _, visit) = hub.dispatch(1);
     let (second, ..) = hub.dispatch(2);
     let mut device = fake.enrolled(folder.path(), &mut hub);
     for (order, text) in
@@ -28,6 +30,10 @@ fn a_refused_change_is_shown_and_all_around_it_arrives_with_the_facts_as_signed(
     assert_eq!(hub.notes(), ["a", "c", "d", "e"]);
     assert_eq!(hub.quarantine.len(), 1);
     assert_eq!(facts(&device), before, "no fact was signed anew");
+    let authors = hub.rows.iter().filter_map(|(row, actor)| Some((row.doc, (*actor)?)));
+    let authors: BTreeSet<u8> =
+        authors.filter(|(doc, _)| *doc == visit).map(|(_, actor)| actor[15]).collect();
+    assert_eq!(authors, BTreeSet::from([0, 1]), "a refused change's number is not used again");
     let items = device.items(0, 1_000).unwrap();
     for item in &items {
         match (&item.state, item.n) {

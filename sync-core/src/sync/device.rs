@@ -86,9 +86,9 @@ pub struct Pushed {
 
 /// Composes a request. `queue` is in the order of recording, which is causal within a document.
 ///
-/// A new install number is asked for only by a request that carries everything still unanswered:
-/// what may have reached the hub unseen must be answered for before it is stated anew, or it would
-/// count twice.
+/// A new install number is asked for only by a request that carries everything still unanswered,
+/// with no document to fetch first: what may have reached the hub unseen must be answered for before
+/// it is stated anew, or it would count twice.
 #[must_use]
 pub fn compose(
     situation: Situation,
@@ -101,7 +101,6 @@ pub fn compose(
     let mut all = true;
     for change in queue {
         if want.contains(&change.doc) {
-            all = false;
             continue;
         }
         bytes += change.bytes.len();
@@ -114,7 +113,7 @@ pub fn compose(
     }
     cursors.truncate(BUCKETS);
     want.truncate(WANTED);
-    let renew = renew && all;
+    let renew = renew && all && want.is_empty();
     let sent = Sent { head, clock, cursors: cursors.clone(), pushed, want: want.clone(), renew };
     let max_bytes = u32::try_from(REPLY_FRAME_BYTES).unwrap_or(u32::MAX);
     let protocol = version::CURRENT;
@@ -172,7 +171,7 @@ mod tests {
                 prop_assert_eq!(push.doc, expected.doc);
                 prop_assert_eq!(pushed.hash, expected.hash);
             }
-            prop_assert_eq!(request.renew, request.push.len() == queue.len());
+            prop_assert_eq!(request.renew, request.push.len() == queue.len() && want.is_empty());
             prop_assert_eq!(sent.renew, request.renew);
         }
     }
