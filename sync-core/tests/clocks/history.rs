@@ -74,7 +74,7 @@ impl History {
                     claims.push((effective, conclusion));
                 }
                 Event::Settle { order, ruling } if order == wanted => {
-                    let newest = claims.last_mut().expect("only claims are settled");
+                    let newest = claims.last_mut()?;
                     newest.1 = match ruling {
                         Ruling::OnTime => Conclusion::OnTime,
                         Ruling::Late => Conclusion::Late,
