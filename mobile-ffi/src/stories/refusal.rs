@@ -141,3 +141,19 @@ fn a_refusal_heard_twice_is_one_refusal() {
     let counts = Counts { recorded: 3, saved: 0, delivered: 2, refused: 1 };
     assert_eq!(device.counts().unwrap(), counts);
 }
+
+#[test]
+fn the_same_deed_after_a_refusal_is_another_change_and_is_answered_for() {
+    let (folder, fake, mut hub) = (tempfile::tempdir().unwrap(), FakeHost::new(1), Hub::new());
+    let mut device = fake.enrolled(folder.path(), &mut hub);
+    let job = Job::Inspection(device.begin_patrol().unwrap());
+    let revoked = hub.devices.values_mut().next().unwrap();
+    revoked.revoked = true;
+    for refused in 1..=3 {
+        device.answer(job, "fire_lane", Answer::Yes).unwrap();
+        fake.sync(&mut device, &mut hub);
+        let counts = Counts { recorded: refused, saved: 0, delivered: 0, refused };
+        assert_eq!(device.counts().unwrap(), counts);
+        assert_eq!(hub.quarantine.len() as u64, refused);
+    }
+}

@@ -148,9 +148,7 @@ impl Inbox<'_> {
             Effect::Delivered(hash) => {
                 self.settle(hash, OwnState::Delivered, None, EventKind::Delivered)
             }
-            Effect::Refused(hash, refusal) => {
-                self.settle(hash, OwnState::Refused, Some(&refusal), EventKind::Refused)
-            }
+            Effect::Refused(hash, refusal) => self.refused(hash, &refusal),
             Effect::Lost(hash) => {
                 self.settle(hash, OwnState::Waiting, None, EventKind::Redelivering)
             }
@@ -196,6 +194,15 @@ impl Inbox<'_> {
         let why = refusal.map(|refusal| format!(": {}", refusal.detail)).unwrap_or_default();
         let detail = format!("record {} ({}){why}", intent.n, intent.act.name());
         self.event(kind, Some(intent.doc), &detail)
+    }
+
+    /// What is recorded after a refusal gets another author's number even where nothing else waits:
+    /// the same deed again would otherwise be the same change, and the hub's word on it unclear.
+    fn refused(&mut self, hash: Hash, refusal: &Refusal) -> Result<(), DeviceError> {
+        if let Some(intent) = intents::by_hash(self.db, hash)? {
+            documents::raise_incarnation(self.db, intent.doc)?;
+        }
+        self.settle(hash, OwnState::Refused, Some(refusal), EventKind::Refused)
     }
 
     fn hold(&mut self, hash: Hash, refusal: &Refusal) -> Result<(), DeviceError> {
