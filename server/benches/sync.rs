@@ -4,6 +4,8 @@
 //! `cargo bench -p onscene-server --bench sync`. Clients prepare their requests beforehand and
 //! read nothing but the status while the clock runs, so that the figure is the hub's.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -90,7 +92,7 @@ async fn run() {
     let idle: Vec<_> = (0..IDLE)
         .map(|_| phone.request(&app, &SyncRequest { cursors: cursors.clone(), ..phone.empty() }))
         .collect();
-    let (before, up) = (cpu_ms(), bytes(&idle) / IDLE as usize);
+    let (before, up) = (cpu_ms(), bytes(&idle) / usize::try_from(IDLE).expect("a small number"));
     let mut down = 0;
     for request in idle {
         down = reply_bytes(&hub, request).await.len();

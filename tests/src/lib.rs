@@ -9,6 +9,8 @@
 //! | [`process`] | the real server, to be killed |
 //! | [`oracle`] | what may stand in a document, said a second time |
 
+#![expect(clippy::print_stdout, reason = "a simulated day can be told aloud")]
+
 pub mod handset;
 pub mod hub;
 pub mod network;

@@ -6,8 +6,9 @@ use onscene_tests::simulation::{Outcome, Profile, Simulation};
 const SEEDS: std::ops::Range<u64> = 0..24;
 
 fn run(seed: u64, profile: Profile) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let dir = tempfile::tempdir().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let dir = tempfile::tempdir().expect("a folder");
     runtime.block_on(Simulation::run(dir.path(), seed, profile))
 }
 

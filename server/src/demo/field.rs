@@ -78,7 +78,7 @@ impl Day<'_> {
         let tap = arrived.plus(walker.between(12_000, 40_000));
         if walker.who.oddity == Oddity::Restarts {
             // The battery gives out on the way; one of them finds the PIN only long afterwards.
-            let off = if number % 2 == 0 { 100 * MINUTE } else { 12 * MINUTE };
+            let off = if number.is_multiple_of(2) { 100 * MINUTE } else { 12 * MINUTE };
             walker.offline_until = arrived.plus(off);
             self.timeline.plan(leave.plus(MINUTE), Event::Restart(number));
             self.timeline.plan(arrived.plus(off + 1_000), Event::Sync(number));

@@ -41,7 +41,6 @@ pub use serve::{Slot, Stop, Stopper, serve};
 /// All routes with what every request passes: request id and log line, panics caught, requests at
 /// once bounded, an ordinary body's size and an ordinary answer's time bounded. Routes that need
 /// another bound set it with [`body_limit`] or stand in `unhurried`.
-#[must_use]
 pub fn router(app: &App) -> Router {
     let http = &app.config.http;
     let hurried = deadline(api().into_router(app), http.request_timeout_s);

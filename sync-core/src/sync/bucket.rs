@@ -307,7 +307,7 @@ mod tests {
                 }
                 (_, member) => {
                     let hash = crate::crypto::sha256(
-                        &[&doc.as_bytes()[..], &[changes.len() as u8]].concat(),
+                        &[&doc.as_bytes()[..], &changes.len().to_be_bytes()[..]].concat(),
                     );
                     changes.push(hash);
                     if !member {
@@ -316,7 +316,7 @@ mod tests {
                     (self.state.change(hash), Entry::Change(hash), usize::from(act.2))
                 }
             };
-            let own = act.2 % 3 == 0;
+            let own = act.2.is_multiple_of(3);
             self.rows.push(Row { seq, doc, entry, bytes, own });
         }
 
@@ -448,10 +448,10 @@ mod tests {
 
     #[test]
     fn many_changes_collapse_into_the_whole_and_own_ones_cost_nothing() {
-        let theirs: Vec<Row> = (1..=10).map(|n| row(n, 1, change(n as u8), false)).collect();
+        let theirs: Vec<Row> = (1..=10_u8).map(|n| row(n.into(), 1, change(n), false)).collect();
         assert_eq!(actions(&theirs, 1_000), [(1, Action::Enter)]);
         assert_eq!(actions(&theirs, 9_999).len(), 10);
-        let own: Vec<Row> = (1..=10).map(|n| row(n, 1, change(n as u8), true)).collect();
+        let own: Vec<Row> = (1..=10_u8).map(|n| row(n.into(), 1, change(n), true)).collect();
         let steps = actions(&own, 10);
         assert_eq!(steps.len(), 10);
         assert_eq!(steps[0], (1, Action::Own(Hash::from_bytes([1; 32]))));

@@ -121,7 +121,8 @@ async fn what_is_not_a_sync_request_is_a_problem_that_says_so(store: TestStore) 
     let hub = Hub::new(store).await;
     let sound = wire::encode(&hub.phone.request());
     let bomb = wire::compress(&vec![0; 64 << 20]);
-    let cases: [(&[(&str, &str)], Vec<u8>, (u16, &str)); 9] = [
+    type Case = (&'static [(&'static str, &'static str)], Vec<u8>, (u16, &'static str));
+    let cases: [Case; 9] = [
         (&[("content-type", "application/json")], b"{}".to_vec(), (415, "not_sync")),
         (&[], sound.clone(), (415, "not_sync")),
         (&[KIND, ("content-encoding", "gzip")], sound.clone(), (415, "unknown_encoding")),
