@@ -59,9 +59,10 @@ impl Day<'_> {
         let (now, place) = (self.now, self.cases[case].planned.place);
         let pocket = &mut self.world.pockets[number];
         let walker = &mut pocket.walker;
-        let delay = match walker.who.oddity {
-            Oddity::FlatTyre => walker.between(62 * MINUTE, 70 * MINUTE),
-            _ => walker.between(MINUTE, 4 * MINUTE),
+        let delay = if walker.who.oddity == Oddity::FlatTyre {
+            walker.between(62 * MINUTE, 70 * MINUTE)
+        } else {
+            walker.between(MINUTE, 4 * MINUTE)
         };
         let stay = if place.covered {
             walker.between(10 * MINUTE, 20 * MINUTE)
@@ -244,12 +245,9 @@ impl Day<'_> {
             original.sync(&world.transport).await?;
             copied.pocket.sync(&world.transport).await?;
         }
-        let install =
-            |device: &Device| Ok(device.standing()?.map_or(0, |standing| standing.install));
-        let (first, second) = (original.ask(install)?, copied.pocket.ask(install)?);
         let text = format!(
-            "{}'s phone was copied and both wrote: the hub saw the fork, gave new install numbers \
-             ({first}, {second}), and nothing was lost",
+            "{}'s phone was copied and both wrote: the hub saw the fork, let both begin new chains, \
+             and nothing was lost",
             original.name()
         );
         Ok(self.world.account.line(self.now, Kind::Phone, &text)?)

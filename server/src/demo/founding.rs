@@ -148,9 +148,10 @@ async fn staff(
 
 /// A phone that has been on since the night, with a quartz as good as its number.
 fn handset(number: u32, oddity: Oddity, now: Millis) -> Handset {
-    let wall_offset_ms = match oddity {
-        Oddity::WrongClock(offset_ms) => offset_ms,
-        _ => i64::from(number) * 37 - 400,
+    let wall_offset_ms = if let Oddity::WrongClock(offset_ms) = oddity {
+        offset_ms
+    } else {
+        i64::from(number) * 37 - 400
     };
     let drift_ppm = i32::try_from(number * 7 % 41).unwrap_or(0) - 20;
     let booted_at = now.plus(-(i64::from(number) + 1) * 3_600_000);

@@ -14,8 +14,8 @@ use crate::cases::site::SiteForm;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// Fixes of the visitor's evidence: one every two seconds for a minute and a half.
-const FIXES: u32 = 45;
+/// Fixes of the visitor's evidence: one every two seconds for 70 seconds.
+const FIXES: u32 = 36;
 
 /// Orders the reader out, lets the clock run as fast as time, and prints what to try.
 ///
@@ -55,7 +55,7 @@ The hub stays up at {hub} until Ctrl-C; its clock now runs as fast as time. In a
   {phone} work
   {phone} offline
   {phone} accept 1
-  {phone} arrive 1 --datum wgs84 --fixes {}
+  {phone} arrive 1 --datum wgs84 --wait --fixes {}
   {phone} outcome 1 stopped --text '摊贩已劝离'
   {phone} status
   {phone} online

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use onscene_mobile::Device;
 use onscene_sync_core::place::{Datum, Fix};
@@ -15,20 +16,39 @@ use crate::phone::{clocks, fixes, gnsslogger};
 const AFTER_TAP_NS: u64 = 150_000_000_000;
 
 /// Records an arrival and shows what the rule is likely to say.
-pub(super) fn arrive<W: Write>(
+pub(super) async fn arrive<W: Write>(
     device: &mut Device,
     args: &ArriveArgs,
     screen: &mut Screen<'_, W>,
 ) -> Result<(), PhoneError> {
     let job = job(device, &args.order)?;
     let now = clocks::read()?;
-    let fixes = gather(args, now)?;
+    let mut fixes = gather(args, now)?;
     if fixes.is_empty() {
         let mend = "no position: give --fix, --fixes or --gnsslog";
         return Err(PhoneError::Usage(mend.to_owned()));
     }
-    let receipt = device.arrive(job, tap(&fixes, now), args.datum.into(), fixes)?;
+    let mut tap = tap(&fixes, now);
+    if args.wait {
+        let lasts = Duration::from_nanos(now.boot_ns - tap.boot_ns);
+        postpone(&mut fixes, &mut tap, lasts);
+        screen.said("taking positions for", &format!("{} s", lasts.as_secs()))?;
+        tokio::time::sleep(lasts).await;
+    }
+    let receipt = device.arrive(job, tap, args.datum.into(), fixes)?;
     screen.arrived(&receipt)
+}
+
+/// Moves an evidence window into the future.
+fn postpone(fixes: &mut [Fix], tap: &mut ClockReading, by: Duration) {
+    let ns = u64::try_from(by.as_nanos()).unwrap_or(0);
+    let ms = i64::try_from(by.as_millis()).unwrap_or(0);
+    for fix in fixes {
+        fix.boot_ns += ns;
+        fix.fix_wall_ms = fix.fix_wall_ms.map(|wall_ms| wall_ms + ms);
+    }
+    tap.boot_ns += ns;
+    tap.wall_ms += ms;
 }
 
 fn gather(args: &ArriveArgs, now: ClockReading) -> Result<Vec<Fix>, PhoneError> {
@@ -80,6 +100,9 @@ mod tests {
         let two = typed("36.65,117,8,100\n36.65,117,8,0");
         assert_eq!(tap(&two, now).boot_ns, 900_000_000_000);
         assert_eq!(tap(&two, now).wall_ms, 900_000);
+        let (mut later, mut then) = (two.clone(), tap(&two, now));
+        postpone(&mut later, &mut then, Duration::from_secs(100));
+        assert_eq!((then, later[1].boot_ns), (now, now.boot_ns + 100_000_000_000));
         let stale = typed("36.65,117,8,600\n36.65,117,8,20");
         assert_eq!(tap(&stale, now).boot_ns, 980_000_000_000);
     }

@@ -127,6 +127,10 @@ struct ArriveArgs {
     /// A recording of Google's GnssLogger app, replayed as if its last three minutes ended now.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["fixes", "table"])]
     gnsslog: Option<PathBuf>,
+    /// Take the positions from now on, as a phone on scene does: the command lasts as long as they
+    /// do. Without it they lie in the past, which contradicts an order that came only just now.
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -247,7 +251,7 @@ pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), P
             let fact = device.accept(order)?;
             screen.recorded("accepted", fact)
         }
-        Command::Arrive(arrival) => arrive::arrive(&mut device, &arrival, &mut screen),
+        Command::Arrive(arrival) => arrive::arrive(&mut device, &arrival, &mut screen).await,
         Command::Note { order, text } => {
             let fact = device.note(job(&device, &order)?, &text)?;
             screen.recorded("note", fact)
@@ -387,3 +391,6 @@ impl From<OutcomeArgs> for OutcomeReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
