@@ -11,7 +11,7 @@ use super::hub::Hub;
 use super::people::Oddity;
 use super::pocket::Pocket;
 use super::report::{Line, Table};
-use super::villains::Clone as Copied;
+use super::villains::CopiedPhone;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Rows of the hub by device.
@@ -59,7 +59,7 @@ async fn by_device(tx: &mut Tx, table: &str) -> Result<BTreeMap<DeviceId, u64>, 
 /// When a phone's store fails.
 pub fn table(
     pockets: &[Pocket],
-    copied: Option<&Copied>,
+    copied: Option<&CopiedPhone>,
     forged: u64,
     book: &HubBook,
 ) -> Result<Table, DemoError> {
@@ -72,7 +72,7 @@ pub fn table(
 
 fn line(
     pocket: &Pocket,
-    copied: Option<&Copied>,
+    copied: Option<&CopiedPhone>,
     forged: u64,
     book: &HubBook,
 ) -> Result<Line, DemoError> {

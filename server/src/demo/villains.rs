@@ -22,14 +22,14 @@ use crate::phone::transport::Transport;
 
 /// The copy of a phone.
 #[derive(Debug)]
-pub struct Clone {
+pub struct CopiedPhone {
     /// The phone that runs on the copied storage.
     pub pocket: Pocket,
     /// Records that it held when it was copied.
     pub copied: u64,
 }
 
-impl Clone {
+impl CopiedPhone {
     /// Copies the storage of `original` (number `number`), or opens a copy made on an earlier day.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Clone {
 }
 
 /// What the hub said of forged changes, one line each: what was tried, and the answer.
-#[derive(Debug, ::core::clone::Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attack {
     /// What was tried.
     pub what: &'static str,
@@ -136,7 +136,7 @@ fn forgeries(
     let mut torn = written(own, inspection, DocKind::Response, &note(own.device, inspection, "1"))?;
     torn.truncate(torn.len() - 7);
     Ok(vec![
-        ("random bytes in place of a change", push(inspection, DocKind::Response, garbage())),
+        ("random bytes in place of a change", push(inspection, DocKind::Response, garbage(clock))),
         ("a change cut short", push(inspection, DocKind::Response, torn)),
         ("a statement signed by a stolen name's own key", {
             let fact = note(own.device, inspection, "2");
@@ -171,8 +171,9 @@ fn push(doc: DocId, kind: DocKind, change: Vec<u8>) -> Push {
     Push { doc, kind, change: ByteVec::from(change) }
 }
 
-fn garbage() -> Vec<u8> {
-    (0..16_u8).flat_map(|n| *sha256(&[n]).as_bytes()).collect()
+fn garbage(clock: ClockReading) -> Vec<u8> {
+    let seed = clock.boot_ns.to_be_bytes();
+    (0..16_u8).flat_map(|n| *sha256(&[&seed[..], &[n]].concat()).as_bytes()).collect()
 }
 
 /// A remark in the visit that answers `job`, so that two phones with one key both have something new.

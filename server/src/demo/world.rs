@@ -14,7 +14,7 @@ use super::memory::{FIRST_MORNING, Memory};
 use super::people::{INSPECTORS, Oddity};
 use super::pocket::Pocket;
 use super::report::Table;
-use super::villains::Clone as Copied;
+use super::villains::CopiedPhone;
 use crate::phone::transport::Transport;
 
 /// The world.
@@ -35,7 +35,7 @@ pub struct World {
     /// The inspectors, as in [`INSPECTORS`].
     pub pockets: Vec<Pocket>,
     /// The copied phone, once there is one.
-    pub copied: Option<Copied>,
+    pub copied: Option<CopiedPhone>,
     /// What the folder remembers.
     pub memory: Memory,
     /// The account.
@@ -101,7 +101,7 @@ impl World {
         let earlier = self.memory.copied;
         let seed = self.memory.seed ^ u64::from(self.memory.days) << 8;
         let original = &self.pockets[number];
-        let copied = Copied::of(&self.dir, &self.hub, original, number, earlier, seed)?;
+        let copied = CopiedPhone::of(&self.dir, &self.hub, original, number, earlier, seed)?;
         self.memory.copied = Some(copied.copied);
         self.copied = Some(copied);
         self.remember()
