@@ -127,15 +127,17 @@ pub(crate) async fn material(tx: &mut Tx, rows: &[DocRow]) -> Result<Vec<Materia
          WHERE c.ord > COALESCE(s.changes, 0) AND c.doc_id";
     let keys: Vec<_> =
         rows.iter().filter(|row| row.changes > 0).map(|row| row.id.as_bytes().to_vec()).collect();
-    let mut snapshots = BTreeMap::new();
-    for row in fetch_in(tx, SNAPSHOTS, &keys, "").await? {
-        let id = DocId::from_bytes(row.array("doc_id")?);
-        snapshots.insert(id, (row.number("changes")?, row.bytes("body")?));
-    }
+    // The tails first: a snapshot that is renewed in between then holds some of them, too, which does
+    // no harm. The other way round, changes would be missing.
     let mut tails: BTreeMap<DocId, Vec<Vec<u8>>> = BTreeMap::new();
     for row in fetch_in(tx, TAILS, &keys, "ORDER BY c.doc_id, c.ord").await? {
         let id = DocId::from_bytes(row.array("doc_id")?);
         tails.entry(id).or_default().push(row.bytes("body")?);
+    }
+    let mut snapshots = BTreeMap::new();
+    for row in fetch_in(tx, SNAPSHOTS, &keys, "").await? {
+        let id = DocId::from_bytes(row.array("doc_id")?);
+        snapshots.insert(id, (row.number("changes")?, row.bytes("body")?));
     }
     let material = |row: &DocRow| Material {
         row: *row,

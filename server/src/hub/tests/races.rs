@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use onscene_sync_core::document::DocKind;
+use onscene_sync_core::document::{DocKind, Document};
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::sync::message::{Bucket, PushResult};
 
 use super::world::{SQUAD, World};
+use crate::hub::snapshots::{self, Snapshot};
 use crate::hub::{HubError, buckets, documents};
 use crate::store::testing::{TestStore, on_each_engine};
 use crate::store::{RowExt as _, StoreError};
@@ -154,7 +155,44 @@ async fn a_late_commit_never_leaves_a_gap_behind_a_reader(store: TestStore) {
     world.assert_sound().await;
 }
 
+async fn a_document_is_whole_while_its_snapshot_is_being_renewed(store: TestStore) {
+    let world = World::new(store).await;
+    let doc = world.response(7).await;
+    let mut phone = world.phone(1).await;
+    phone.catch_up(&world.app).await;
+    for n in 0..60 {
+        phone.note(doc, &format!("note {n}"));
+    }
+    phone.sync(&world.app).await;
+    let material = || {
+        world.app.store.with_tx("test", doc, |tx, doc| {
+            Box::pin(async move {
+                let rows = documents::rows(tx, [*doc], false).await?;
+                documents::material(tx, &[rows[doc]]).await.map_err(HubError::from)
+            })
+        })
+    };
+    let log = material().await.unwrap().remove(0).tail;
+    assert_eq!(log.len(), 60);
+    let app = world.app.clone();
+    let keeper = tokio::spawn(async move {
+        for changes in 1..=log.len() {
+            let log = log[..changes].iter().map(Vec::as_slice);
+            let part = Document::replay(doc, DocKind::Response, log).unwrap();
+            snapshots::keep(&app, vec![Snapshot::of(&part).unwrap()]).await;
+        }
+    });
+    while !keeper.is_finished() {
+        let material = material().await.unwrap().remove(0);
+        let snapshot = material.snapshot.as_ref().map(|(changes, _)| *changes);
+        let tail = material.tail.len();
+        assert!(material.build().is_ok(), "a snapshot of {snapshot:?} and {tail} more of 60");
+    }
+    keeper.await.unwrap();
+}
+
 on_each_engine!(
+    a_document_is_whole_while_its_snapshot_is_being_renewed,
     a_repeat_after_a_lost_reply_counts_nothing_twice,
     one_phone_at_two_nodes_at_once_is_counted_once,
     two_phones_write_one_document_at_two_nodes,
