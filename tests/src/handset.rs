@@ -10,6 +10,9 @@ use onscene_sync_core::time::{ClockReading, Millis};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
+/// When simulated worlds begin; Unix milliseconds.
+pub const BEGINNING: i64 = 1_795_392_000_000;
+
 /// True time, shared by everyone in a simulated world; Unix milliseconds.
 #[derive(Debug, Clone)]
 pub struct WorldTime(Arc<AtomicI64>);

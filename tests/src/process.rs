@@ -1,9 +1,12 @@
-//! Real processes: the server's binary, and a phone that records until it is killed.
+//! The real server in a process of its own, to be killed.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
+
+use reqwest::Method;
 
 /// A running `onscene serve`. Dropped, it is killed.
 #[derive(Debug)]
@@ -18,13 +21,13 @@ impl Server {
     /// Starts one on a free port with its data in `dir`, and waits until it answers.
     ///
     /// # Panics
-    /// When it does not answer within half a minute.
+    /// When it ends, or does not answer within half a minute.
     pub async fn start(dir: &Path, database: Option<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
         let child = spawn(dir, port, database.as_deref());
-        let server = Self { child, dir: dir.to_owned(), port, database };
+        let mut server = Self { child, dir: dir.to_owned(), port, database };
         server.ready().await;
         server
     }
@@ -56,9 +59,11 @@ impl Server {
         self.ready().await;
     }
 
-    async fn ready(&self) {
+    async fn ready(&mut self) {
         let url = format!("{}/health/ready", self.url());
         for _ in 0..600 {
+            let ended = self.child.try_wait().expect("it is ours");
+            assert_eq!(ended, None, "the server ended by itself");
             if reqwest::get(&url).await.is_ok_and(|reply| reply.status().is_success()) {
                 return;
             }
@@ -67,23 +72,38 @@ impl Server {
         panic!("the server did not become ready");
     }
 
-    /// A request of the command centre as the first administrator.
+    /// A request of the command centre, with `key` or as the first administrator.
     ///
     /// # Panics
     /// When it is not answered with success.
-    pub async fn must(&self, path: &str, body: serde_json::Value) -> serde_json::Value {
-        let reply = reqwest::Client::new()
-            .post(format!("{}{path}", self.url()))
-            .bearer_auth(self.admin_key())
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .send()
-            .await
-            .expect("an answer");
+    pub async fn must(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: serde_json::Value,
+    ) -> serde_json::Value {
+        let key = key.map_or_else(|| self.admin_key(), str::to_owned);
+        let mut request = reqwest::Client::new()
+            .request(method, format!("{}{path}", self.url()))
+            .bearer_auth(key);
+        if !body.is_null() {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let reply = request.send().await.expect("an answer");
         let status = reply.status();
         let bytes = reply.bytes().await.expect("a body");
         assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&bytes));
         serde_json::from_slice(&bytes).expect("JSON")
+    }
+
+    /// What `onscene check` says of the data, and whether it is content.
+    #[must_use]
+    pub fn check(&self) -> (bool, String) {
+        let mut command = onscene(&self.dir, self.port, self.database.as_deref());
+        let output = command.arg("check").output().expect("the check starts");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 }
 
@@ -95,9 +115,17 @@ impl Drop for Server {
 }
 
 fn spawn(dir: &Path, port: u16, database: Option<&str>) -> Child {
-    let mut command = Command::new(binary("onscene-server", "onscene"));
+    onscene(dir, port, database).arg("serve").spawn().expect("the server starts")
+}
+
+fn onscene(dir: &Path, port: u16, database: Option<&str>) -> Command {
+    let mut command = Command::new(binary());
+    // What tests are told is no part of the server's configuration.
+    let told = std::env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| name.as_encoded_bytes().starts_with(b"ONSCENE_")) {
+        command.env_remove(name);
+    }
     command
-        .arg("serve")
         .env("ONSCENE_DATA__DIR", dir)
         .env("ONSCENE_HTTP__LISTEN", format!("127.0.0.1:{port}"))
         .env("ONSCENE_HTTP__PUBLIC_URL", format!("http://127.0.0.1:{port}"))
@@ -106,24 +134,28 @@ fn spawn(dir: &Path, port: u16, database: Option<&str>) -> Child {
     if let Some(database) = database {
         command.env("ONSCENE_DATABASE__URL", database);
     }
-    command.spawn().expect("the server starts")
+    command
 }
 
-/// The path of a binary of this workspace, built in this test's own profile.
-#[must_use]
-pub fn binary(package: &str, name: &str) -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let release = !cfg!(debug_assertions);
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", package, "--bin", name]);
-    if release {
-        build.arg("--release");
-    }
-    assert!(build.status().expect("cargo runs").success(), "{name} does not build");
-    let mut path = std::env::current_exe().expect("a path");
-    path.pop();
-    if path.ends_with("deps") {
+/// The server's binary, built once in this test's own profile.
+///
+/// It is built with the features that the tests of the whole workspace give to its dependencies, so
+/// that after `cargo test --workspace` it is there already.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--workspace", "--bin", "onscene", "--test", "guard"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the server does not build");
+        let mut path = std::env::current_exe().expect("a path");
         path.pop();
-    }
-    path.join(name)
+        if path.ends_with("deps") {
+            path.pop();
+        }
+        path.join("onscene")
+    })
 }

@@ -1,47 +1,52 @@
-//! A phone that records remarks as fast as it can and says each one only when it is saved.
+//! A phone that records as fast as it can and says each record only when it is saved.
 //!
-//! `recorder STORE SEED`: prints one fact id a line. Made to be killed at any moment.
+//! `recorder STORE SEED PATROL ELAPSED_MS`: prints one fact id a line. Made to be killed at any
+//! moment.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use onscene_mobile::{Device, Job, OpenConfig};
+use onscene_sync_core::fact::body::{Outcome, OutcomeReport};
+use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::time::Millis;
-use onscene_tests::handset::{Clocks, Handset, WorldTime};
+use onscene_tests::handset::{BEGINNING, Clocks, Handset, WorldTime};
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(path), Some(seed)) = (arguments.next(), arguments.next()) else {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [store, seed, patrol, elapsed] = &arguments[..] else { return ExitCode::FAILURE };
+    let (Ok(seed), Ok(patrol), Ok(elapsed)) = (seed.parse(), patrol.parse(), elapsed.parse())
+    else {
         return ExitCode::FAILURE;
     };
-    let Ok(seed) = seed.parse() else { return ExitCode::FAILURE };
-    let world = WorldTime::at(Millis(1_795_392_000_000));
+    record(PathBuf::from(store), seed, patrol, elapsed)
+}
+
+fn record(path: PathBuf, seed: u64, patrol: DocId, elapsed: i64) -> ! {
+    let world = WorldTime::at(Millis(BEGINNING));
     let handset = Handset::new(Clocks::new(&world, 1, 0, 0), seed);
-    let config = OpenConfig {
-        path: PathBuf::from(path),
-        model: "recorder".to_owned(),
-        app_version: "1".to_owned(),
-    };
+    world.pass(elapsed);
+    let config = OpenConfig { path, model: "recorder".to_owned(), app_version: "1".to_owned() };
     let mut device = Device::open(config, handset.host()).expect("the store opens");
-    let patrol = match device.patrols().expect("patrols").first() {
-        Some(patrol) => *patrol,
-        None => device.begin_patrol().expect("a patrol begins"),
-    };
-    let mut out = std::io::stdout().lock();
-    for n in 0.. {
-        let fact = device.note(Job::Inspection(patrol), &format!("remark {n}")).expect("saved");
-        writeln!(out, "{fact}").and_then(|()| out.flush()).expect("somebody reads");
-        if n % 7 == 0 {
-            let report = onscene_sync_core::fact::body::OutcomeReport {
-                outcome: onscene_sync_core::fact::body::Outcome::Stopped,
+    let job = Job::Inspection(patrol);
+    let mut n = 0_u64;
+    loop {
+        say(device.note(job, &format!("remark {n}")).expect("saved"));
+        if n.is_multiple_of(7) {
+            let report = OutcomeReport {
+                outcome: Outcome::Stopped,
                 text: "done".to_owned(),
                 evidence: Vec::new(),
                 complainant_told: None,
             };
-            let fact = device.outcome(Job::Inspection(patrol), report).expect("saved");
-            writeln!(out, "{fact}").and_then(|()| out.flush()).expect("somebody reads");
+            say(device.outcome(job, report).expect("saved"));
         }
+        n += 1;
     }
-    ExitCode::SUCCESS
+}
+
+fn say(fact: FactId) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{fact}").and_then(|()| out.flush()).expect("somebody reads");
 }

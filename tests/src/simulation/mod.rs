@@ -23,7 +23,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::handset::{Clocks, Handset, WorldTime};
+use crate::handset::{BEGINNING, Clocks, Handset, WorldTime};
 use crate::hub::{Hub, URL};
 use phone::Phone;
 
@@ -84,7 +84,7 @@ impl Simulation {
     }
 
     async fn begin(dir: &Path, seed: u64, profile: Profile) -> Self {
-        let world = WorldTime::at(Millis(1_795_392_000_000));
+        let world = WorldTime::at(Millis(BEGINNING));
         let hub_dir = dir.join("hub");
         std::fs::create_dir_all(&hub_dir).expect("a folder");
         let hub = Hub::start(&hub_dir, seed, world.now()).await;
