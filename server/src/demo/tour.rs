@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use onscene_sync_core::id::DocId;
+use onscene_sync_core::id::{DocId, FactId};
 use serde_json::json;
 
 use super::error::DemoError;
@@ -33,7 +33,9 @@ pub async fn offer(world: &mut World) -> Result<(), DemoError> {
     });
     let case: DocId = world.dispatcher.post("/v1/cases", &case).await?.read("/id")?;
     let order = json!({ "unit": squad, "text": "For you: be on scene within 60 minutes" });
-    world.dispatcher.post(&format!("/v1/cases/{case}/orders"), &order).await?;
+    let order = world.dispatcher.post(&format!("/v1/cases/{case}/orders"), &order).await?;
+    let order: String = order.read::<FactId>("/orders/0/id")?.to_string();
+    let order = &order[..8];
     let fixes = world.dir.join("visitor-fixes.csv");
     std::fs::write(&fixes, visitor_fixes(world.memory.seed))?;
     world.hub.run_by_itself();
@@ -54,14 +56,13 @@ The hub stays up at {hub} until Ctrl-C; its clock now runs as fast as time. In a
   {phone} enrol --server {hub} --code {code}
   {phone} work
   {phone} offline
-  {phone} accept 1
-  {phone} arrive 1 --datum wgs84 --wait --fixes {}
-  {phone} outcome 1 stopped --text '摊贩已劝离'
+  {phone} accept {order}
+  {phone} arrive {order} --datum wgs84 --wait --fixes {}
+  {phone} outcome {order} stopped --text '摊贩已劝离'
   {phone} status
   {phone} online
   {phone} sync
 
-The order for you is the newest in the list of `work`; if others are open too, use its number.
 Keys: {dir}/admin.key, {dir}/dispatcher.key, {dir}/supervisor.key. Run the demo again for another day.",
         fixes.display(),
     );
