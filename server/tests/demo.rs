@@ -8,9 +8,9 @@ fn day(dir: &Path) -> String {
         .args(["demo", "--exit", "--port", "0", "--seed", "12345", "--dir"])
         .arg(dir)
         .output()
-        .unwrap();
+        .expect("the program starts");
     let (out, err) = (&output.stdout, String::from_utf8_lossy(&output.stderr));
-    let out = String::from_utf8(out.clone()).unwrap();
+    let out = String::from_utf8(out.clone()).expect("the account is UTF-8");
     assert!(output.status.success(), "{err}\n{out}");
     out
 }
@@ -19,7 +19,7 @@ fn day(dir: &Path) -> String {
 fn total(account: &str) -> [u64; 4] {
     let line = account.lines().find(|line| line.starts_with("25 phones")).expect("a total");
     let numbers: Vec<u64> =
-        line.split_whitespace().skip(2).map(|word| word.parse().unwrap()).collect();
+        line.split_whitespace().skip(2).map(|word| word.parse().expect("a number")).collect();
     numbers.try_into().expect("four numbers")
 }
 

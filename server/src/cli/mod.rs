@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Parser)]
 #[command(name = "onscene", version, about)]
 pub struct Cli {
-    /// Configuration file (TOML). Variables ONSCENE_<SECTION>__<KEY> take precedence over it.
+    /// Configuration file (TOML). Variables `ONSCENE_<SECTION>__<KEY>` take precedence over it.
     #[arg(long, short, env = "ONSCENE_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

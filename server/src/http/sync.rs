@@ -1,6 +1,6 @@
 //! `POST /v1/sync`: a phone and the hub exchange what is new, in one request.
 //!
-//! The bodies are [`SyncRequest`] and [`SyncReply`] as CBOR, compressed with zstd where
+//! The bodies are [`SyncRequest`] and [`SyncReply`](onscene_sync_core::sync::message::SyncReply) as CBOR, compressed with zstd where
 //! `content-encoding` and `accept-encoding` say so. A refused change is a result in a 200.
 
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! Letting a phone's changes in.
 //!
 //! The guard's work is long, so it is done before any lock is taken: [`judge`] reads the documents
-//! and rules on each change, [`record`] writes the rulings down in one transaction and finds out by
+//! and rules on each change, [`record`](super::record) writes the rulings down in one transaction and finds out by
 //! the documents' versions whether they still hold.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,9 @@
 //! One sync request from its first row to its reply.
 //!
-//! 1. Rule on the changes, without a lock ([`admit`](super::admit)).
+//! 1. Rule on the changes, without a lock ([`admit`]).
 //! 2. One transaction: documents, changes, facts, jobs, quarantine, the device's chain and anchor,
 //!    buckets last. When it has committed, everything in the reply is durable.
-//! 3. Read what the phone has not seen ([`pull`](super::pull)).
+//! 3. Read what the phone has not seen ([`pull`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! The types here are what travels. Raw values are kept as recorded, together with their datum.
 //! [`site`] says which outlines are usable, [`datum`] converts, [`plane`] measures, and a [`Fence`]
-//! gives the [probability](probability) of being inside.
+//! gives the [probability] of being inside.
 
 pub mod datum;
 mod fence;

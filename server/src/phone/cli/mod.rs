@@ -116,8 +116,8 @@ struct ArriveArgs {
     /// assumed; recordings of GnssLogger are wgs84.
     #[arg(long)]
     datum: DatumArg,
-    /// A position as latitude,longitude,accuracy[,age[,mock]] in degrees, metres and seconds before
-    /// now; may be given several times. Three positions in each of two windows of half a minute
+    /// A position as `latitude,longitude,accuracy[,age[,mock]]` in degrees, metres and seconds
+    /// before now; may be given several times. Three positions in each of two windows of half a minute
     /// prove a place; the tap is taken to be at the oldest one.
     #[arg(long = "fix", value_name = "LAT,LON,ACC[,AGE[,MOCK]]", allow_hyphen_values = true)]
     fixes: Vec<TypedFix>,
