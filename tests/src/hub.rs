@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use onscene_mobile::{HttpReply, HttpRequest};
 use onscene_server::app::App;
 use onscene_server::clock::ManualClock;
+use onscene_server::hub::epoch;
 use onscene_server::random::SeededRandom;
 use onscene_server::store::Store;
 use onscene_server::{http, jobs};
@@ -69,9 +70,7 @@ impl Hub {
 
     /// Stops the hub as a power cut would, as far as its memory goes, and starts it again.
     pub async fn restart(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.app.store.close().await;
-        }
+        self.stop().await;
         self.boot().await;
     }
 
@@ -79,6 +78,27 @@ impl Hub {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.dir.join("onscene.db")
+    }
+
+    /// Copies the database, as a backup would.
+    pub async fn back_up(&mut self) {
+        self.stop().await;
+        std::fs::copy(self.database(), self.dir.join("backup.db")).expect("a copy");
+        self.boot().await;
+    }
+
+    /// Loses everything since the backup, and begins the next epoch as an operator would.
+    pub async fn restore(&mut self) {
+        self.stop().await;
+        std::fs::copy(self.dir.join("backup.db"), self.database()).expect("a copy");
+        self.boot().await;
+        epoch::begin(&self.app().store).await.expect("a new epoch");
+    }
+
+    async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.app.store.close().await;
+        }
     }
 
     /// The program's parts.

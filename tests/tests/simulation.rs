@@ -35,6 +35,19 @@ fn the_promise_holds_in_every_world() {
 }
 
 #[test]
+fn a_hub_restored_from_a_backup_is_given_again_what_it_lost() {
+    for seed in 0..3 {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let dir = tempfile::tempdir().expect("a folder");
+        let world = Simulation::run_restored(dir.path(), seed, Profile::SMALL);
+        let outcome = runtime.block_on(world);
+        assert!(outcome.objections.is_empty(), "seed {seed}: {}", outcome.objections.join("\n"));
+        assert!(outcome.recorded > 20, "{outcome:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_history() {
     assert_eq!(run(7, Profile::SMALL).trace, run(7, Profile::SMALL).trace);
     assert_ne!(run(7, Profile::SMALL).trace, run(8, Profile::SMALL).trace);

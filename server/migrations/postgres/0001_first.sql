@@ -6,6 +6,7 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 );
 INSERT INTO meta (key, value) VALUES ('application', 'onscene');
+INSERT INTO meta (key, value) VALUES ('epoch', '1');
 
 -- Documents -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::StartError;
 use crate::config::{Config, ConfigError};
 use crate::demo::{DemoArgs, DemoError};
+use crate::hub::epoch;
 use crate::phone::cli::{PhoneArgs, PhoneError};
 use crate::store::{Store, StoreError};
 
@@ -34,7 +35,7 @@ enum Command {
     /// folder ./data and the API listens on 127.0.0.1:8460.
     Serve,
     /// Bring the database's schema up to date and exit.
-    Migrate,
+    Migrate(MigrateArgs),
     /// Check the configuration, the keys and the database without changing anything.
     ///
     /// Prints one line for each check; exits with 1 when one fails.
@@ -43,6 +44,14 @@ enum Command {
     Demo(DemoArgs),
     /// Play an inspector's phone: enrol, list work, arrive, record, sync, go offline and back.
     Phone(PhoneArgs),
+}
+
+#[derive(Debug, Args)]
+struct MigrateArgs {
+    /// The database was restored from a backup: begin a new epoch, so that phones deliver again what
+    /// it has forgotten. Stop every process of the hub first.
+    #[arg(long)]
+    restored: bool,
 }
 
 #[derive(Debug, Args)]
@@ -101,7 +110,9 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Demo(args) => crate::demo::run(args, Box::new(std::io::stdout())).await?,
         Command::Phone(args) => crate::phone::cli::run(args, &mut std::io::stdout()).await?,
         Command::Serve => serve::serve(configure(cli.config.as_deref())?).await?,
-        Command::Migrate => migrate(&configure(cli.config.as_deref())?).await?,
+        Command::Migrate(MigrateArgs { restored }) => {
+            migrate(&configure(cli.config.as_deref())?, restored).await?;
+        }
         Command::Check(_) => {
             let config = configure(cli.config.as_deref())?;
             check::check(&config, &mut std::io::stdout()).await?;
@@ -117,11 +128,16 @@ fn configure(file: Option<&Path>) -> Result<Config, CliError> {
     Ok(config)
 }
 
-async fn migrate(config: &Config) -> Result<(), CliError> {
+async fn migrate(config: &Config, restored: bool) -> Result<(), CliError> {
     std::fs::create_dir_all(&config.data.dir)?;
     let store = Store::open(&config.database_url(), config.database.connections).await?;
     let state = store.migrate().await?;
+    let epoch = if restored { Some(epoch::begin(&store).await?) } else { None };
     store.close().await;
-    writeln!(std::io::stdout(), "the database has schema {}", state.found)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "the database has schema {}", state.found)?;
+    if let Some(epoch) = epoch {
+        writeln!(out, "the hub begins epoch {epoch}: phones deliver again what it has forgotten")?;
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The hub as an author: facts of its own, signed, in case documents.
 
-use onscene_sync_core::document::Entry;
+use onscene_sync_core::document::{Entry, Written};
 use onscene_sync_core::fact::envelope::seal;
 use onscene_sync_core::fact::{Author, Body, FACT_VERSION, Fact};
 use onscene_sync_core::id::{Actor, DocId, FactId, Hash};
@@ -9,7 +9,7 @@ use onscene_sync_core::time::Millis;
 use super::buckets::{self, Additions};
 use super::documents;
 use super::log::{self, NewChange};
-use super::{HUB_EPOCH, HubError};
+use super::{HubError, epoch};
 use crate::app::App;
 use crate::poke::Poke;
 use crate::store::Tx;
@@ -39,6 +39,7 @@ pub async fn append(
     let rows = documents::rows(tx, [doc], true).await?;
     let row = *rows.get(&doc).ok_or(HubError::UnknownDocument(doc))?;
     let mut document = documents::load(tx, &row).await?;
+    let actor = Actor::hub(epoch::present(tx).await?);
     let mut facts = Vec::with_capacity(bodies.len());
     let mut changes = Vec::with_capacity(bodies.len());
     for body in bodies {
@@ -51,9 +52,9 @@ pub async fn append(
         }
         let entry = Entry { facts: vec![(id, envelope)], ..Entry::default() };
         let written = document
-            .write(Actor::hub(HUB_EPOCH), &entry)
+            .write(actor, &entry)
             .map_err(|error| HubError::Unwritable { doc, detail: error.to_string() })?;
-        changes.push(change(doc, row.changes + changes.len() as u64 + 1, written));
+        changes.push(change(doc, actor, row.changes + changes.len() as u64 + 1, written));
         facts.push((id, fact));
     }
     if changes.is_empty() {
@@ -67,19 +68,10 @@ pub async fn append(
     Ok(Appended { facts, pokes })
 }
 
-fn change(doc: DocId, ord: u64, written: onscene_sync_core::document::Written) -> NewChange {
-    let actor = Actor::hub(HUB_EPOCH);
-    let (hash, body) = (written.hash, written.bytes);
-    NewChange {
-        doc,
-        ord,
-        hash,
-        actor: actor.to_bytes(),
-        seq: ord,
-        body,
-        device: actor.device,
-        late: false,
-    }
+fn change(doc: DocId, actor: Actor, ord: u64, written: Written) -> NewChange {
+    let Written { hash, seq, bytes: body } = written;
+    let device = actor.device;
+    NewChange { doc, ord, hash, actor: actor.to_bytes(), seq, body, device, late: false }
 }
 
 async fn record(

@@ -10,14 +10,11 @@ use onscene_sync_core::sync::bucket::{Entry, State};
 use onscene_sync_core::sync::message::Bucket;
 use onscene_sync_core::time::Millis;
 
-use super::HubError;
 use super::documents::{self, DocRow};
 use super::sql::{bucket_key, bucket_of, count, fetch_in};
+use super::{HubError, epoch};
 use crate::poke::Poke;
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
-
-/// The epoch of a bucket's first log.
-pub(crate) const FIRST_EPOCH: u32 = 1;
 
 const CHANGE: i64 = 0;
 const ENTER: i64 = 1;
@@ -222,8 +219,9 @@ async fn move_document(
 async fn open(tx: &mut Tx, buckets: impl Iterator<Item = &Bucket>) -> Result<(), StoreError> {
     const HEAD: &str = "INSERT INTO bucket (bucket, n, epoch, checksum)";
     let keys: Vec<_> = buckets.map(bucket_key).collect();
+    let epoch = i64::from(epoch::present(tx).await?);
     insert_many(tx, HEAD, 4, &keys, "ON CONFLICT DO NOTHING", |query, key| {
-        query.bind(&key[..]).bind(0_i64).bind(i64::from(FIRST_EPOCH)).bind(0_i64)
+        query.bind(&key[..]).bind(0_i64).bind(epoch).bind(0_i64)
     })
     .await?;
     Ok(())

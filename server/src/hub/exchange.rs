@@ -122,7 +122,8 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
 async fn note(tx: &mut Tx, caller: &Caller) -> Result<BTreeMap<Bucket, State>, StoreError> {
     let mut states = buckets::states(tx, caller.buckets.iter().copied(), false).await?;
     for bucket in &caller.buckets {
-        states.entry(*bucket).or_insert(State { epoch: buckets::FIRST_EPOCH, ..State::default() });
+        // A bucket that nothing has entered yet is of epoch 0: its first entry makes it another.
+        states.entry(*bucket).or_default();
     }
     scope::follow(tx, caller.device, &states).await?;
     Ok(states)

@@ -7,8 +7,9 @@
 //! | [`append`] | states the hub's own facts |
 //! | [`anchors`] | counts and signs what a phone may rely on |
 //! | [`buckets`], [`scope`] | feeds, who follows them, and who once did |
-//! | [`pull`], [`snapshots`] | what a phone is told |
-//! | [`documents`], [`log`] | documents in memory, and the log that they are rebuilt from |
+//! | `pull`, `snapshots` | what a phone is told |
+//! | [`documents`], `log` | documents in memory, and the log that they are rebuilt from |
+//! | [`epoch`] | what a hub restored from a backup begins |
 //! | [`verify`] | rebuilds everything and compares |
 //!
 //! Every write to a document raises its row's version. Whoever works on a document outside a
@@ -19,6 +20,7 @@ pub mod anchors;
 pub mod append;
 pub mod buckets;
 pub mod documents;
+pub mod epoch;
 pub mod exchange;
 mod log;
 mod pull;
@@ -40,9 +42,6 @@ use onscene_sync_core::sync::chain::Slots;
 use thiserror::Error;
 
 use crate::store::{StoreError, TxError};
-
-/// Which life of the hub its facts are written in; a hub restored from a backup takes the next.
-pub(crate) const HUB_EPOCH: u32 = 1;
 
 /// Why the hub could not do its work. What a phone did wrong is a result, not one of these.
 #[derive(Debug, Error)]

@@ -57,6 +57,8 @@ pub struct Entry {
 pub struct Written {
     /// Its hash.
     pub hash: Hash,
+    /// Its place among its actor's changes of this document, from 1.
+    pub seq: u64,
     /// Its raw chunk.
     pub bytes: Vec<u8>,
 }
@@ -77,7 +79,7 @@ impl Document {
         let bytes = raw_change(&next, hash.ok_or(DocumentError::Unchanged)?);
         let scan = prescan::scan(&bytes).map_err(DocumentError::malformed)?;
         self.adopt(next, &scan, bytes.len());
-        Ok(Written { hash: scan.hash, bytes })
+        Ok(Written { hash: scan.hash, seq: scan.seq, bytes })
     }
 }
 

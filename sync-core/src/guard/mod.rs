@@ -3,14 +3,14 @@
 //! Automerge trusts its input; a phone is not to be trusted. Five steps, each of which only sees
 //! what passed the one before:
 //!
-//! 1. [`prescan`] measures the bytes without Automerge; the actor must be this device's, what the
+//! 1. `prescan` measures the bytes without Automerge; the actor must be this device's, what the
 //!    change builds on must be admitted, its number must be unused.
 //! 2. Automerge parses it, with panics contained.
-//! 3. [`policy`] reads every operation as one of the few writes that a phone may make.
-//! 4. [`replay`] makes the same writes again through Automerge's public interface, at the point of
+//! 3. `policy` reads every operation as one of the few writes that a phone may make.
+//! 4. `replay` makes the same writes again through Automerge's public interface, at the point of
 //!    the history that the phone saw. The result must be the same bytes: this one comparison covers forged
 //!    predecessors, counters, objects and encodings alike.
-//! 5. [`policy`] checks the facts (signature, schema) and what the registers name; then the
+//! 5. `policy` checks the facts (signature, schema) and what the registers name; then the
 //!    document takes the change.
 //!
 //! A refused change leaves the document untouched.

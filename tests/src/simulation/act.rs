@@ -61,6 +61,19 @@ impl Simulation {
         }
     }
 
+    /// Nothing but people at work, and their phones syncing well.
+    pub(super) async fn work(&mut self, steps: u32) {
+        for _ in 0..steps {
+            let pause = self.rng.random_range(1_000..90_000);
+            self.world.pass(pause);
+            let n = self.rng.random_range(0..self.phones.len());
+            self.act(n);
+            if self.rng.random_range(0..3) == 0 {
+                self.sync_well(n).await;
+            }
+        }
+    }
+
     /// Somebody does something with a phone, with or without a network.
     fn act(&mut self, n: usize) {
         let work = self.phones[n].device().my_work().expect("work");
@@ -129,7 +142,7 @@ impl Simulation {
         done.unwrap_or_else(|error| format!("could not: {error}"))
     }
 
-    async fn dispatch(&mut self) {
+    pub(super) async fn dispatch(&mut self) {
         let case = json!({
             "class": "complaint", "channel": "telephone", "matter": "street_vending",
             "summary": "stalls block the lane",

@@ -5,7 +5,7 @@
 //! offline, the hub is stopped and started. The same seed gives the same history, down to the last
 //! signature; [`Outcome::trace`] is its hash.
 //!
-//! [`Simulation::settle`] then heals the network, lets everybody sync and asks the oracles: see
+//! It then heals the network, lets everybody sync and asks the oracles: see
 //! [`check`].
 
 mod act;
@@ -80,6 +80,24 @@ impl Simulation {
         for _ in 0..profile.steps {
             simulation.step().await;
         }
+        simulation.settle().await
+    }
+
+    /// A world whose hub loses everything since a backup, while phones had been told that it was
+    /// delivered. They deliver it again: the loss of a server loses nothing.
+    pub async fn run_restored(dir: &Path, seed: u64, profile: Profile) -> Outcome {
+        let mut simulation = Self::begin(dir, seed, profile).await;
+        for _ in 0..4 {
+            simulation.dispatch().await;
+        }
+        simulation.work(profile.steps / 3).await;
+        simulation.hub.back_up().await;
+        simulation.tell("the hub is backed up");
+        simulation.work(profile.steps / 3).await;
+        simulation.hub.restore().await;
+        simulation.tell("the hub is restored");
+        simulation.work(profile.steps / 3).await;
+        simulation.dispatch().await;
         simulation.settle().await
     }
 
