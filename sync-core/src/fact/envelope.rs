@@ -15,6 +15,13 @@ use crate::crypto::{Signer, SigningFailed, VerifyP256, fact_id, verify_ed25519};
 use crate::id::FactId;
 use crate::limits::FACT_BYTES;
 
+/// How every envelope begins: an array of four, the protected header that names ES256 or EdDSA, an
+/// empty unprotected header. Looked at first, because a header may hold countersignatures that have
+/// headers themselves, and the parser follows them until the stack is exhausted, which nothing
+/// catches.
+const PREAMBLES: [[u8; 6]; 2] =
+    [[0x84, 0x43, 0xa1, 0x01, 0x26, 0xa0], [0x84, 0x43, 0xa1, 0x01, 0x27, 0xa0]];
+
 /// Why an envelope is not a fact or an anchor.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EnvelopeError {
@@ -173,6 +180,9 @@ fn open<T: Sealed>(envelope: &[u8]) -> Result<(T, CoseSign1), EnvelopeError> {
     if envelope.len() > FACT_BYTES {
         return Err(EnvelopeError::TooLarge { bytes: envelope.len() });
     }
+    if !PREAMBLES.iter().any(|preamble| envelope.starts_with(preamble)) {
+        return Err(EnvelopeError::Malformed("its headers are not the two that are written"));
+    }
     let sign1 = CoseSign1::from_slice(envelope)
         .map_err(|_| EnvelopeError::Malformed("it is not a COSE_Sign1"))?;
     let payload =
@@ -307,6 +317,29 @@ mod tests {
 
     fn with_payload(payload: Vec<u8>) -> Vec<u8> {
         to_cbor(signed(es256(), Header::default(), Some(payload)))
+    }
+
+    /// A COSE_Sign1 whose protected header holds a countersignature, whose protected header holds
+    /// one, and so on.
+    fn matryoshka() -> Vec<u8> {
+        let bytes = |inner: &[u8]| {
+            let length = u16::try_from(inner.len()).expect("short of a fact's limit");
+            [&[0x59][..], &length.to_be_bytes(), inner].concat()
+        };
+        let mut header = vec![0xa0];
+        while header.len() < FACT_BYTES - 32 {
+            header = [&[0xa1, 0x07, 0x83][..], &bytes(&header), &[0xa0, 0x40]].concat();
+        }
+        [&[0x84][..], &bytes(&header), &[0xa0, 0x40, 0x40]].concat()
+    }
+
+    #[test]
+    fn headers_within_headers_do_not_exhaust_the_stack() {
+        let hostile = matryoshka();
+        assert!(hostile.len() <= FACT_BYTES);
+        assert!(matches!(read(&hostile), Err(EnvelopeError::Malformed(_))));
+        let later = [&[0x84, 0x43, 0xa1, 0x01, 0x26], &hostile[4..]].concat();
+        assert!(matches!(read(&later), Err(EnvelopeError::Malformed(_))));
     }
 
     #[test]
