@@ -28,6 +28,8 @@ pub const DOCUMENT_MAX_OP: u64 = 10_000_000;
 
 /// Bytes of one signed fact.
 pub const FACT_BYTES: usize = 48 * 1024;
+/// Highest place in a phone's chain of facts: far above honest use, and exact in every database.
+pub const CHAIN_SEQ: u64 = 1 << 40;
 /// Characters (Unicode scalar values) of a free text.
 pub const TEXT_CHARS: usize = 4_000;
 /// Position fixes in one arrival claim.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use minicbor::Decode;
-use onscene_sync_core::limits::{BUCKETS, PUSH_BYTES, PUSH_CHANGES, WANTED};
+use onscene_sync_core::limits::{BUCKETS, CHAIN_SEQ, PUSH_BYTES, PUSH_CHANGES, WANTED};
 use onscene_sync_core::sync::message::SyncRequest;
 use onscene_sync_core::sync::version::{self, Unsupported};
 use onscene_sync_core::sync::wire::{self, CONTENT_TYPE, WireError};
@@ -93,6 +93,9 @@ fn check(request: &SyncRequest) -> Result<(), Problem> {
     }
     if request.want.len() > WANTED {
         return Err(Problem::invalid(format!("`want` holds more than {WANTED} documents")));
+    }
+    if request.head.seq > CHAIN_SEQ {
+        return Err(Problem::invalid(format!("`head.seq` is beyond {CHAIN_SEQ}")));
     }
     if request.head.install == 0 || (request.head.seq == 0) != request.head.fact.is_none() {
         let detail = "`head` must name an install from 1, and a fact exactly when `seq` is not 0";

@@ -87,6 +87,20 @@ pub fn admit(
     change: &[u8],
     author: &Author<'_>,
 ) -> Result<Admitted, Denied> {
+    admit_if(document, change, author, |_| Ok(()))
+}
+
+/// Admits one change if what is known outside the document allows its facts as well: `fits` is
+/// asked last, once, and when it agrees the change is admitted.
+///
+/// # Errors
+/// As [`admit`], and what `fits` says.
+pub fn admit_if(
+    document: &mut Document,
+    change: &[u8],
+    author: &Author<'_>,
+    fits: impl FnOnce(&[(FactId, Fact)]) -> Result<(), Refusal>,
+) -> Result<Admitted, Denied> {
     let scan = scan(change)?;
     let actor = check_claims(document, author, &scan, change.len())?;
     let parsed = parse(change).map_err(unreadable)?;
@@ -95,6 +109,7 @@ pub fn admit(
     let deps: Vec<_> = scan.deps().map(automerge::ChangeHash::from).collect();
     let next = redo(document, &scan, &deps, actor, &writes, parsed, decoded)?;
     let facts = policy::judge(document, &deps, actor, author, &writes)?;
+    fits(&facts)?;
     document.adopt(next, &scan, change.len());
     Ok(Admitted { hash: scan.hash, actor, seq: scan.seq, deps: scan.deps().collect(), facts })
 }

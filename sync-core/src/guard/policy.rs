@@ -17,7 +17,7 @@ use crate::document::genesis::Container;
 use crate::fact::envelope::{self, EnvelopeError};
 use crate::fact::{Body, Fact};
 use crate::id::{Actor, FactId};
-use crate::limits::{ANCHOR_REFS, CHANGE_FACTS};
+use crate::limits::{ANCHOR_REFS, CHAIN_SEQ, CHANGE_FACTS};
 use crate::sync::message::{Refusal, RefusalCode};
 
 /// Where a phone may write.
@@ -193,6 +193,9 @@ fn check_binding(document: &Document, actor: Actor, fact: &Fact) -> Result<(), R
     }
     if device.seq == 0 || (device.seq == 1) != device.prev.is_none() {
         return bad("exactly the first fact of a chain, number 1, has none before it");
+    }
+    if device.seq > CHAIN_SEQ {
+        return bad("its place in the chain is out of range");
     }
     let anchors = &device.anchors;
     if anchors.len() > ANCHOR_REFS

@@ -2,9 +2,11 @@
 //! of facts over all of them.
 
 use super::chain::Slots;
-use super::message::{PushResult, RefusalCode};
+use super::message::PushResult;
 use crate::document::Document;
+use crate::fact::Fact;
 use crate::guard::{self, Admitted, Author, Denied};
+use crate::id::FactId;
 
 /// What became of one change of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,59 +39,27 @@ pub fn admit_run(
     author: &Author<'_>,
     slots: &mut Slots,
 ) -> Vec<Ruled> {
-    let mut ruled = Vec::with_capacity(changes.len());
-    while ruled.len() < changes.len() {
-        let rest = &changes[ruled.len()..];
-        let before = document.clone();
-        let results = guard::admit_run(document, rest.iter().copied(), author);
-        match take_until_fork(results, slots, &mut ruled) {
-            None => break,
-            Some(fork) => {
-                let sound = ruled.len() - (changes.len() - rest.len());
-                *document = before;
-                ruled.truncate(changes.len() - rest.len());
-                let again = guard::admit_run(document, rest[..sound].iter().copied(), author);
-                ruled.extend(again.into_iter().map(from_guard));
-                ruled.push(Ruled::Denied(fork));
-            }
+    let mut rule = |change: &&[u8]| {
+        let fits =
+            |facts: &[(FactId, Fact)]| slots.take(facts.iter().map(|(id, fact)| (*id, fact)));
+        match guard::admit_if(document, change, author, fits) {
+            Ok(admitted) => Ruled::Admitted(admitted),
+            Err(denied) => Ruled::Denied(denied),
         }
-    }
-    ruled
-}
-
-/// Takes results over up to the first change that forks the chain; returns why that one is refused.
-fn take_until_fork(
-    results: Vec<Result<Admitted, Denied>>,
-    slots: &mut Slots,
-    ruled: &mut Vec<Ruled>,
-) -> Option<Denied> {
-    for result in results {
-        if let Ok(admitted) = &result
-            && let Err(refusal) = slots.take(admitted.facts.iter().map(|(id, fact)| (*id, fact)))
-        {
-            debug_assert_eq!(refusal.code, RefusalCode::Equivocation);
-            return Some(Denied::Refused(refusal));
-        }
-        ruled.push(from_guard(result));
-    }
-    None
-}
-
-fn from_guard(result: Result<Admitted, Denied>) -> Ruled {
-    match result {
-        Ok(admitted) => Ruled::Admitted(admitted),
-        Err(denied) => Ruled::Denied(denied),
-    }
+    };
+    changes.iter().map(&mut rule).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::crypto::{SoftwareP256, verify_p256};
     use crate::document::{DocKind, Entry};
     use crate::fact::body::{Body, Text};
-    use crate::fact::{self, DeviceAuthor, FACT_VERSION, Fact};
-    use crate::id::{Actor, BootId, DeviceId, DocId, FactId};
+    use crate::fact::{self, DeviceAuthor, FACT_VERSION};
+    use crate::id::{Actor, BootId, DeviceId, DocId};
     use crate::sync::chain::Slot;
     use crate::sync::message::RefusalCode;
     use crate::time::ClockReading;
@@ -101,6 +71,7 @@ mod tests {
     struct Phone {
         key: SoftwareP256,
         document: Document,
+        incarnation: u32,
         seq: u64,
         prev: Option<FactId>,
     }
@@ -108,7 +79,8 @@ mod tests {
     impl Phone {
         fn new() -> Self {
             let key = SoftwareP256::from_scalar(&[9; 32]).expect("a key");
-            Self { key, document: Document::new(DOC, DocKind::Patrol), seq: 0, prev: None }
+            let document = Document::new(DOC, DocKind::Patrol);
+            Self { key, document, incarnation: 0, seq: 0, prev: None }
         }
 
         fn note(&mut self, text: &str) -> Vec<u8> {
@@ -133,7 +105,7 @@ mod tests {
             let (id, envelope) = fact::envelope::seal(&fact, &self.key).expect("signed");
             (self.seq, self.prev) = (self.seq + 1, Some(id));
             let entry = Entry { facts: vec![(id, envelope)], ..Entry::default() };
-            let actor = Actor { device: DEVICE, install: 1, incarnation: 0 };
+            let actor = Actor { device: DEVICE, install: 1, incarnation: self.incarnation };
             self.document.write(actor, &entry).expect("written").bytes
         }
     }
@@ -198,5 +170,30 @@ mod tests {
         assert_eq!(results[0], PushResult::Accepted);
         assert_eq!(code(&results[1]), Some(RefusalCode::Malformed));
         assert_eq!(results[2], PushResult::Accepted);
+    }
+
+    #[test]
+    fn a_run_of_forks_costs_one_check_each() {
+        static CHECKS: AtomicUsize = AtomicUsize::new(0);
+        let counted: crate::crypto::VerifyP256 = |key, message, signature| {
+            CHECKS.fetch_add(1, Ordering::Relaxed);
+            verify_p256(key, message, signature)
+        };
+        let forks: Vec<_> = (0..30)
+            .map(|incarnation| {
+                let mut phone = Phone { incarnation, ..Phone::new() };
+                phone.note(&format!("telling {incarnation}"))
+            })
+            .collect();
+        let changes: Vec<&[u8]> = forks.iter().map(Vec::as_slice).collect();
+        let key = Phone::new().key.public_key();
+        let author = Author { device: DEVICE, install: 1, key: &key, verify: counted };
+        let mut document = Document::new(DOC, DocKind::Patrol);
+        let ruled = admit_run(&mut document, &changes, &author, &mut Slots::default());
+        let results: Vec<_> = ruled.iter().map(Ruled::result).collect();
+        assert_eq!(results[0], PushResult::Accepted);
+        assert!(results[1..].iter().all(|one| code(one) == Some(RefusalCode::Equivocation)));
+        assert_eq!(document.len(), 1);
+        assert_eq!(CHECKS.load(Ordering::Relaxed), 30);
     }
 }

@@ -9,7 +9,7 @@ use onscene_sync_core::fact::{AnchorRef, Author, Body, DeviceAuthor, Fact};
 use onscene_sync_core::guard::{self, Denied};
 use onscene_sync_core::id::{BootId, DeviceId, DocId, FactId, Hash, PersonId};
 use onscene_sync_core::limits::{
-    CHANGE_FACTS, EVIDENCE_BYTES, FIXES, OUTCOME_EVIDENCE, TEXT_CHARS,
+    CHAIN_SEQ, CHANGE_FACTS, EVIDENCE_BYTES, FIXES, OUTCOME_EVIDENCE, TEXT_CHARS,
 };
 use onscene_sync_core::place::{Datum, Fix, Position, Provider, Shape, Site};
 use onscene_sync_core::sync::message::RefusalCode::{self, *};
@@ -185,6 +185,8 @@ fn facts_of_others_and_for_others_are_refused() {
     assert_eq!(altered_device(|author| author.device = DeviceId::from_bytes([2; 8])), BadSignature);
     assert_eq!(altered_device(|author| author.install = 2), BadFact);
     assert_eq!(altered_device(|author| author.seq = 0), BadFact);
+    assert_eq!(altered_device(|author| author.seq = CHAIN_SEQ + 1), BadFact);
+    assert_eq!(altered_device(|author| author.seq = u64::MAX), BadFact);
     assert_eq!(altered_device(|author| author.prev = None), BadFact);
     assert_eq!(altered_device(|author| author.seq = 1), BadFact);
     assert_eq!(altered_device(|author| author.anchors = vec![anchor; 9]), BadFact);
