@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 
 use super::dpop::{ProofError, Request};
 use super::gate::{DPOP, DPOP_NONCE};
-use super::jwk::DeviceKey;
+use super::jwk::{DeviceKey, Thumbprint};
 use super::role::{Action, Reach, Role};
 use super::staff;
 use super::token::{Subject, TokenError};
@@ -29,10 +29,7 @@ pub(super) async fn viewer(app: &App, parts: &Parts) -> Result<Viewer, Problem> 
     let (scheme, value) = credentials.split_once(' ').ok_or_else(no_credentials)?;
     if scheme.eq_ignore_ascii_case("dpop") {
         let subject = app.auth.tokens.verify(value, app.now()).map_err(token_problem)?;
-        let key = check_proof(app, parts, Some(value))?;
-        if key.thumbprint() != subject.key {
-            return Err(another_key());
-        }
+        let key = check_proof(app, parts, Some((value, subject.key)))?;
         return phone(app, subject, key).await;
     }
     if scheme.eq_ignore_ascii_case("bearer") && value.starts_with(staff::PREFIX) {
@@ -41,7 +38,11 @@ pub(super) async fn viewer(app: &App, parts: &Parts) -> Result<Viewer, Problem> 
     Err(no_credentials())
 }
 
-fn check_proof(app: &App, parts: &Parts, token: Option<&str>) -> Result<DeviceKey, Problem> {
+fn check_proof(
+    app: &App,
+    parts: &Parts,
+    token: Option<(&str, Thumbprint)>,
+) -> Result<DeviceKey, Problem> {
     let proof = single(parts, &DPOP)?.ok_or_else(|| proof_problem(app, ProofError::Malformed))?;
     let request =
         Request { method: parts.method.as_str(), path: parts.uri.path(), access_token: token };
@@ -180,6 +181,7 @@ fn proof_problem(app: &App, error: ProofError) -> Problem {
     let (code, challenge) = match error {
         ProofError::UseNonce => ("use_dpop_nonce", NONCE_CHALLENGE),
         ProofError::Replayed => ("proof_replayed", PROOF_CHALLENGE),
+        ProofError::OtherKey => return another_key(),
         ProofError::TooMany => return too_many(error),
         ProofError::Malformed
         | ProofError::BadSignature

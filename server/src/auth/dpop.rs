@@ -24,8 +24,10 @@ use super::secrets::Secrets;
 const PROOF_BYTES: usize = 4 * 1024;
 /// Proofs that one key may use in five minutes.
 const PROOFS_PER_KEY: usize = 10_000;
-/// Keys remembered in five minutes.
+/// Keys with a token remembered in five minutes: more phones than a city has.
 const KEYS_REMEMBERED: usize = 100_000;
+/// Proofs without a token remembered in five minutes, of all keys: about 30 MB.
+const STRANGERS_REMEMBERED: usize = 1_000_000;
 
 /// Why a proof is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -48,8 +50,11 @@ pub enum ProofError {
     /// Used before.
     #[error("the DPoP proof was used before: make a new one, with a `jti` of its own")]
     Replayed,
-    /// This key makes too many requests.
-    #[error("too many requests of one key: wait five minutes")]
+    /// Made by another key than the one that the access token is bound to.
+    #[error("the DPoP proof was made by another key than the access token is bound to")]
+    OtherKey,
+    /// This key makes too many requests, or too many are made without a token.
+    #[error("too many requests: wait five minutes")]
     TooMany,
 }
 
@@ -60,8 +65,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The path, as it follows the public address.
     pub path: &'a str,
-    /// The access token that is used with it.
-    pub access_token: Option<&'a str>,
+    /// The access token that is used with it, and the key that the token is bound to.
+    pub access_token: Option<(&'a str, Thumbprint)>,
 }
 
 /// Checks proofs.
@@ -69,7 +74,7 @@ pub struct Request<'a> {
 pub struct Proofs {
     public_url: String,
     nonces: Nonces,
-    used: Mutex<Used>,
+    used: Mutex<Memory>,
 }
 
 impl Proofs {
@@ -105,13 +110,21 @@ impl Proofs {
         if claims.htm != request.method || htu != address {
             return Err(ProofError::OtherRequest);
         }
-        if claims.ath != request.access_token.map(token_hash) {
+        if claims.ath != request.access_token.map(|(token, _)| token_hash(token)) {
             return Err(ProofError::OtherToken);
+        }
+        let made_by = key.thumbprint();
+        if request.access_token.is_some_and(|(_, bound_to)| bound_to != made_by) {
+            return Err(ProofError::OtherKey);
         }
         let nonce = claims.nonce.as_deref().unwrap_or_default();
         let generation = self.nonces.recognise(nonce, now).ok_or(ProofError::UseNonce)?;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.take(generation, key.thumbprint(), &claims.jti)?;
+        if request.access_token.is_some() {
+            used.phones.take(generation, made_by, &claims.jti)?;
+        } else {
+            used.strangers.take(generation, made_by, &claims.jti)?;
+        }
         Ok(key)
     }
 }
@@ -162,17 +175,48 @@ struct Claims {
     nonce: Option<String>,
 }
 
-/// The proofs used under each nonce that is still taken.
+/// Anybody can make keys, and with each a proof without a token: those are remembered apart, so that
+/// they cannot crowd out the phones that have one.
+#[derive(Debug, Default)]
+struct Memory {
+    phones: Used,
+    strangers: Strangers,
+}
+
+/// The proofs used without a token under each nonce that is still taken.
+#[derive(Debug, Default)]
+struct Strangers(BTreeMap<i64, BTreeSet<u64>>);
+
+impl Strangers {
+    fn take(&mut self, generation: i64, key: Thumbprint, jti: &str) -> Result<(), ProofError> {
+        forget_old(&mut self.0, generation);
+        let proofs = self.0.entry(generation).or_default();
+        let name = sha256(format!("{key} {jti}").as_bytes()).prefix();
+        if proofs.contains(&name) {
+            return Err(ProofError::Replayed);
+        }
+        if proofs.len() >= STRANGERS_REMEMBERED {
+            return Err(ProofError::TooMany);
+        }
+        proofs.insert(name);
+        Ok(())
+    }
+}
+
+/// Forgets what was used under nonces that are not taken any more.
+fn forget_old<T>(used: &mut BTreeMap<i64, T>, generation: i64) {
+    while used.len() > 2 || used.first_key_value().is_some_and(|(old, _)| *old < generation - 1) {
+        used.pop_first();
+    }
+}
+
+/// The proofs used with a token under each nonce that is still taken.
 #[derive(Debug, Default)]
 struct Used(BTreeMap<i64, BTreeMap<Thumbprint, BTreeSet<u64>>>);
 
 impl Used {
     fn take(&mut self, generation: i64, key: Thumbprint, jti: &str) -> Result<(), ProofError> {
-        while self.0.len() > 2
-            || self.0.first_key_value().is_some_and(|(old, _)| *old < generation - 1)
-        {
-            self.0.pop_first();
-        }
+        forget_old(&mut self.0, generation);
         let keys = self.0.entry(generation).or_default();
         if keys.len() >= KEYS_REMEMBERED && !keys.contains_key(&key) {
             return Err(ProofError::TooMany);
@@ -199,8 +243,10 @@ mod tests {
     use crate::auth::nonce::GENERATION_MS;
 
     const NOW: Millis = Millis(1_750_000_000_000);
-    const SYNC: Request<'static> =
-        Request { method: "POST", path: "/v1/sync", access_token: Some("token") };
+    fn sync() -> Request<'static> {
+        let bound_to = DeviceKey::from_point(&key().public_key()).expect("a point").thumbprint();
+        Request { method: "POST", path: "/v1/sync", access_token: Some(("token", bound_to)) }
+    }
 
     fn proofs() -> Proofs {
         Proofs::new(&Secrets::derive(&[1; 32]), "https://hub.example")
@@ -236,7 +282,7 @@ mod tests {
     }
 
     fn check(header: &Value, claims: &Value) -> Result<DeviceKey, ProofError> {
-        proofs().check(&sign(header, claims), SYNC, NOW)
+        proofs().check(&sign(header, claims), sync(), NOW)
     }
 
     #[test]
@@ -265,23 +311,23 @@ mod tests {
     fn a_good_proof_is_taken_once() {
         let proofs = proofs();
         let proof = sign(&header(), &claims());
-        assert!(proofs.check(&proof, SYNC, NOW).is_ok());
-        assert_eq!(proofs.check(&proof, SYNC, NOW), Err(ProofError::Replayed));
+        assert!(proofs.check(&proof, sync(), NOW).is_ok());
+        assert_eq!(proofs.check(&proof, sync(), NOW), Err(ProofError::Replayed));
         let next = sign(&header(), &with(claims(), "jti", json!("two")));
-        assert!(proofs.check(&next, SYNC, NOW).is_ok());
+        assert!(proofs.check(&next, sync(), NOW).is_ok());
     }
 
     #[test]
     fn a_replay_is_seen_as_long_as_its_nonce_is_taken() {
         let proofs = proofs();
         let proof = sign(&header(), &claims());
-        let key = proofs.check(&proof, SYNC, NOW).expect("fresh");
+        let key = proofs.check(&proof, sync(), NOW).expect("fresh");
         let later = NOW.plus(GENERATION_MS);
         let other = with(with(claims(), "nonce", json!(proofs.nonce(later))), "jti", json!("two"));
-        assert_eq!(proofs.check(&sign(&header(), &other), SYNC, later), Ok(key));
-        assert_eq!(proofs.check(&proof, SYNC, later), Err(ProofError::Replayed));
+        assert_eq!(proofs.check(&sign(&header(), &other), sync(), later), Ok(key));
+        assert_eq!(proofs.check(&proof, sync(), later), Err(ProofError::Replayed));
         let much_later = NOW.plus(2 * GENERATION_MS);
-        assert_eq!(proofs.check(&proof, SYNC, much_later), Err(ProofError::UseNonce));
+        assert_eq!(proofs.check(&proof, sync(), much_later), Err(ProofError::UseNonce));
     }
 
     #[test]
@@ -301,7 +347,7 @@ mod tests {
         }
         let with_query = with(claims(), "htu", json!("https://hub.example/v1/sync?a=b#c"));
         assert!(check(&header(), &with_query).is_ok());
-        let no_token = Request { access_token: None, ..SYNC };
+        let no_token = Request { access_token: None, ..sync() };
         let outcome = proofs().check(&sign(&header(), &claims()), no_token, NOW);
         assert_eq!(outcome, Err(ProofError::OtherToken));
     }
@@ -322,17 +368,43 @@ mod tests {
         let large = with(claims(), "jti", json!("x".repeat(PROOF_BYTES)));
         assert_eq!(check(&header(), &large), Err(ProofError::Malformed));
         for text in ["", "..", "a.b.c", "é.é.é"] {
-            assert_eq!(proofs().check(text, SYNC, NOW), Err(ProofError::Malformed));
+            assert_eq!(proofs().check(text, sync(), NOW), Err(ProofError::Malformed));
         }
         let mut other_key = header();
         other_key["jwk"]["x"] = json!(URL_SAFE_NO_PAD.encode([1; 32]));
         assert_eq!(check(&other_key, &claims()), Err(ProofError::BadSignature));
     }
 
+    fn jkt(number: u8) -> Thumbprint {
+        Thumbprint::parse(&URL_SAFE_NO_PAD.encode([number; 32])).expect("32 bytes")
+    }
+
+    #[test]
+    fn a_proof_by_another_key_is_refused_and_not_remembered() {
+        let proofs = proofs();
+        let (token, _) = sync().access_token.expect("one");
+        let stolen = Request { access_token: Some((token, jkt(5))), ..sync() };
+        let outcome = proofs.check(&sign(&header(), &claims()), stolen, NOW);
+        assert_eq!(outcome, Err(ProofError::OtherKey));
+        assert!(proofs.used.lock().unwrap().phones.0.is_empty());
+    }
+
+    #[test]
+    fn strangers_do_not_crowd_out_phones() {
+        let mut memory = Memory::default();
+        memory.strangers.0.insert(1, (0..STRANGERS_REMEMBERED as u64).collect());
+        assert_eq!(memory.strangers.take(1, jkt(1), "one"), Err(ProofError::TooMany));
+        assert_eq!(memory.phones.take(1, jkt(1), "one"), Ok(()));
+        assert_eq!(memory.strangers.take(2, jkt(1), "one"), Ok(()));
+        assert_eq!(memory.strangers.take(2, jkt(1), "one"), Err(ProofError::Replayed));
+        assert_eq!(memory.strangers.take(2, jkt(2), "one"), Ok(()), "another key's");
+        assert_eq!(memory.strangers.take(3, jkt(1), "one"), Ok(()));
+        assert!(!memory.strangers.0.contains_key(&1), "what no nonce leads to is forgotten");
+    }
+
     #[test]
     fn one_key_cannot_fill_the_memory() {
         let mut used = Used::default();
-        let jkt = |n: u8| Thumbprint::parse(&URL_SAFE_NO_PAD.encode([n; 32])).expect("32 bytes");
         for n in 0..PROOFS_PER_KEY {
             assert_eq!(used.take(1, jkt(1), &n.to_string()), Ok(()));
         }
