@@ -28,7 +28,7 @@ pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
 }
 
-/// Keeps refused changes; those that are kept already stay as they are.
+/// Keeps refused changes; those that are kept already stay as they are and take no room.
 ///
 /// # Errors
 /// [`HubError::QuarantineFull`] when too much of the device waits already, and the database's.
@@ -45,9 +45,18 @@ pub(crate) async fn keep(
         return Ok(());
     }
     let (waiting, bytes) = waiting(tx, device).await?;
-    let more: usize = refused.iter().map(|refused| refused.body.len()).sum();
-    if waiting + refused.len() as u64 > WAITING_CHANGES || bytes + more as u64 > WAITING_BYTES {
-        return Err(HubError::QuarantineFull { waiting });
+    let is_full = |more: &[Refused]| {
+        let size: usize = more.iter().map(|refused| refused.body.len()).sum();
+        waiting + more.len() as u64 > WAITING_CHANGES || bytes + size as u64 > WAITING_BYTES
+    };
+    if is_full(refused) {
+        let fresh = not_kept(tx, device, refused).await?;
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        if is_full(&fresh) {
+            return Err(HubError::QuarantineFull { waiting });
+        }
     }
     insert_many(tx, HEAD, 9, refused, "ON CONFLICT DO NOTHING", |query, refused| {
         query
@@ -63,6 +72,25 @@ pub(crate) async fn keep(
     })
     .await?;
     Ok(())
+}
+
+/// Those of `refused` that are not kept yet.
+async fn not_kept(
+    tx: &mut Tx,
+    device: DeviceId,
+    refused: &[Refused],
+) -> Result<Vec<Refused>, StoreError> {
+    const SQL: &str =
+        "SELECT 1 AS one FROM quarantine WHERE device = $1 AND doc_id = $2 AND hash = $3";
+    let mut fresh = Vec::new();
+    for refused in refused {
+        let query = sqlx::query(SQL).bind(&device.as_bytes()[..]);
+        let query = query.bind(&refused.doc.as_bytes()[..]).bind(&refused.hash.as_bytes()[..]);
+        if query.fetch_optional(tx.conn()).await?.is_none() {
+            fresh.push(refused.clone());
+        }
+    }
+    Ok(fresh)
 }
 
 async fn waiting(tx: &mut Tx, device: DeviceId) -> Result<(u64, u64), StoreError> {

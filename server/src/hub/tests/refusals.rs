@@ -139,6 +139,11 @@ async fn a_full_quarantine_is_said_aloud_and_good_work_still_gets_in(store: Test
     let full = phone.try_send(&world.app, request.clone()).await;
     assert!(matches!(full, Err(HubError::QuarantineFull { waiting: 2_000 })), "{full:?}");
     assert_eq!(world.number("SELECT count(*) AS n FROM change").await, 1);
+    let mut again = phone.request();
+    again.push = vec![garbage(0), garbage(1)];
+    let reply = phone.send(&world.app, again).await;
+    let codes: Vec<_> = reply.results.iter().map(refusal).collect();
+    assert_eq!(codes, vec![Some(RefusalCode::Malformed); 2], "what is kept takes no more room");
     world.execute("UPDATE quarantine SET settled_at = 1", Vec::new()).await;
     let reply = phone.send(&world.app, request).await;
     assert_eq!(reply.results[0], PushResult::Duplicate);
