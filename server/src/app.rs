@@ -78,7 +78,8 @@ impl App {
     pub async fn open(config: Config) -> Result<Self, StartError> {
         let random = Arc::new(SystemRandom);
         let dir = &config.data.dir;
-        std::fs::create_dir_all(dir)
+        config
+            .make_data_folder()
             .map_err(|source| StartError::DataDir { path: dir.display().to_string(), source })?;
         let keys = match &config.keys.dir {
             Some(given) => Keys::open(given, false, &*random)?,

@@ -1,8 +1,9 @@
 //! The hub's own signing keys: one for facts and anchors, one for access tokens.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use onscene_sync_core::crypto::SoftwareEd25519;
@@ -32,13 +33,18 @@ pub enum KeyError {
     Missing(PathBuf),
 }
 
-/// The hub's signing keys.
-#[derive(Debug)]
+/// The hub's signing keys. `Debug` does not show them.
 pub struct Keys {
     /// Signs hub facts and anchors.
     pub facts: SoftwareEd25519,
     /// Seed of the key that signs access tokens.
     pub token_seed: [u8; 32],
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(…)")
+    }
 }
 
 impl Keys {
@@ -48,7 +54,7 @@ impl Keys {
     /// When a file is absent (without `make`), unreadable, malformed or readable by others.
     pub fn open(dir: &Path, make: bool, random: &dyn Random) -> Result<Self, KeyError> {
         if make {
-            fs::create_dir_all(dir).map_err(at(dir))?;
+            make_private_dir(dir).map_err(at(dir))?;
         }
         let seed = |name| read_or_make(&dir.join(name), make, random);
         let facts = SoftwareEd25519::from_seed(&seed("facts.seed")?);
@@ -89,16 +95,51 @@ fn read_or_make(path: &Path, make: bool, random: &dyn Random) -> Result<[u8; 32]
     }
 }
 
-/// Writes a new file that only its owner can read, and makes sure that it is on the disk.
+/// Writes a new file that only its owner can read, and makes sure that it is on the disk. It is
+/// there whole or not at all, wherever the program is stopped.
 ///
 /// # Errors
 /// When it exists already or cannot be written.
 pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{text}")?;
-    file.sync_all()?;
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let written = write_draft(&draft, text).and_then(|()| fs::hard_link(&draft, path));
+    let removed = fs::remove_file(&draft);
+    written.and(removed)?;
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => fs::File::open(dir)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
+    // A stopped process of the same number may have left one.
+    match fs::remove_file(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}
+
+/// Makes a folder, and those above it, that only its owner can enter. One that is there stays as it
+/// is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_private_dir(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Makes an empty file that only its owner can read, unless there is a file.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_private_file(path: &Path) -> io::Result<()> {
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }
@@ -144,5 +185,25 @@ mod tests {
         assert!(refused().contains("64 lower-case hexadecimal"));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(refused().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_private_file_is_never_replaced_nor_left_half_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        let left = dir.path().join(format!("secret.{}.new", std::process::id()));
+        fs::write(&left, "half of a dra").unwrap();
+        write_private(&file, "first").unwrap();
+        let again = write_private(&file, "second").unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "first\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft stays behind");
+    }
+
+    #[test]
+    fn keys_do_not_show_when_printed() {
+        let keys = Keys::ephemeral(&SeededRandom::new(1));
+        assert_eq!(format!("{keys:?}"), "Keys(…)");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -46,6 +47,18 @@ fn the_environment_takes_precedence_over_the_file() {
     assert!(output.status.success(), "{}", words(&output));
     assert!(dir.path().join("from_environment/onscene.db").is_file());
     assert!(!dir.path().join("from_file").exists());
+}
+
+#[test]
+fn nobody_else_on_the_machine_reads_the_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = onscene(dir.path()).arg("migrate").output().unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let others = |path: &str| {
+        let mode = std::fs::metadata(dir.path().join(path)).unwrap().permissions().mode();
+        mode & 0o077
+    };
+    assert_eq!((others("data"), others("data/onscene.db")), (0, 0));
 }
 
 #[test]

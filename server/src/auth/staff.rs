@@ -1,5 +1,6 @@
 //! Personal keys of people at desks: `onk_` and 256 random bits, of which the hub keeps a hash.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -170,7 +171,7 @@ pub async fn first_administrator(
     let (key, written) = match write_private(&path, &text) {
         Ok(()) => (text, true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            (std::fs::read_to_string(&path).map_err(file)?.trim().to_owned(), false)
+            (read_key(&path).map_err(file)?, false)
         }
         Err(error) => return Err(file(error)),
     };
@@ -184,6 +185,21 @@ pub async fn first_administrator(
         std::fs::remove_file(&path).map_err(file)?;
     }
     Ok(())
+}
+
+/// Reads a key file that an earlier start has left.
+fn read_key(path: &Path) -> std::io::Result<String> {
+    let refuse = |what: &str| Err(std::io::Error::other(format!("{what}: remove the file")));
+    if std::fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        return refuse("other users can read it");
+    }
+    let key = std::fs::read_to_string(path)?.trim().to_owned();
+    let random = key.strip_prefix(PREFIX).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    if random.is_some_and(|random| random.len() == 32) {
+        Ok(key)
+    } else {
+        refuse("it holds no key")
+    }
 }
 
 /// What a new hub's first administrator is made of.

@@ -129,7 +129,7 @@ fn configure(file: Option<&Path>) -> Result<Config, CliError> {
 }
 
 async fn migrate(config: &Config, restored: bool) -> Result<(), CliError> {
-    std::fs::create_dir_all(&config.data.dir)?;
+    config.make_data_folder()?;
     let store = Store::open(&config.database_url(), config.database.connections).await?;
     let state = store.migrate().await?;
     let epoch = if restored { Some(epoch::begin(&store).await?) } else { None };

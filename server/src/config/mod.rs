@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::keys::{make_private_dir, make_private_file};
 use crate::store::Store;
 pub use load::ConfigError;
 use section::{Section, section};
@@ -146,10 +147,24 @@ impl Config {
     #[must_use]
     pub fn database_url(&self) -> String {
         if self.database.url.0.is_empty() {
-            Store::sqlite_url(&self.data.dir.join("onscene.db"))
+            Store::sqlite_url(&self.sqlite_file())
         } else {
             self.database.url.0.clone()
         }
+    }
+
+    fn sqlite_file(&self) -> PathBuf {
+        self.data.dir.join("onscene.db")
+    }
+
+    /// Makes the data folder, and the SQLite file in it if that is the database, so that other users
+    /// of the machine cannot read them. What is there already stays as it is.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn make_data_folder(&self) -> std::io::Result<()> {
+        make_private_dir(&self.data.dir)?;
+        if self.database.url.0.is_empty() { make_private_file(&self.sqlite_file()) } else { Ok(()) }
     }
 
     /// Values that have the right type and still make no sense, each with its mend.

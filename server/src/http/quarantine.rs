@@ -143,7 +143,8 @@ async fn settle(
 ) -> Result<Json<Item>, Problem> {
     let sweep = viewer.sweep(Action::SettleQuarantine, None)?;
     let reason = body.reason.trim().to_owned();
-    if reason.is_empty() || reason.chars().count() > TEXT_CHARS {
+    // PostgreSQL takes no U+0000.
+    if reason.is_empty() || reason.contains('\0') || reason.chars().count() > TEXT_CHARS {
         let detail = format!("`reason` must say why, in 1 to {TEXT_CHARS} characters");
         return Err(Problem::invalid(detail));
     }

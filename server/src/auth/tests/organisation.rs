@@ -1,14 +1,20 @@
 //! Units, teams and people.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use axum::http::Method;
 use serde_json::json;
 
 use super::kit::{World, bearer, text};
+use crate::app::{App, StartError};
 use crate::auth::Role;
+use crate::auth::staff::{ADMIN_KEY_FILE, key_text};
 use crate::store::testing::{TestStore, on_each_engine};
 
 on_each_engine!(
     a_new_database_has_one_administrator,
+    a_key_file_that_holds_no_key_is_not_believed,
     unknown_things_and_bad_bodies_are_named,
     names_are_unique_among_siblings,
     the_last_administrator_stays,
@@ -29,6 +35,20 @@ async fn a_new_database_has_one_administrator(store: TestStore) {
         let file = world.app.config.data.dir.join(crate::auth::staff::ADMIN_KEY_FILE);
         assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+async fn a_key_file_that_holds_no_key_is_not_believed(store: TestStore) {
+    let file = store.dir.path().join(ADMIN_KEY_FILE);
+    let good = key_text([7; 32]);
+    for (text, mode) in [("", 0o600), ("onk_AAAA", 0o600), (&good, 0o644)] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let refused = App::for_tests_on(store.dir.path(), store.another().await).await;
+        assert!(matches!(refused, Err(StartError::FirstAdministrator(_))), "{text:?} {mode:o}");
+    }
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let world = World::new(store).await;
+    assert_eq!(world.get(&good, "/v1/me").await.ok()["role"], "administrator");
 }
 
 async fn unknown_things_and_bad_bodies_are_named(store: TestStore) {
