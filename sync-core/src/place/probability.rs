@@ -297,7 +297,9 @@ mod tests {
             let split = polygon(ring(&corners), vec![]);
             let point = Point { x, y };
             let difference = in_polygon(&whole, point, sigma) - in_polygon(&split, point, sigma);
-            prop_assert!(difference.abs() < 1e-9, "{difference}");
+            // Each edge is integrated in pieces of its own: a split moves the last digits, far below
+            // the millionths that a verdict states.
+            prop_assert!(difference.abs() < 1e-8, "{difference}");
         }
 
         #[test]
