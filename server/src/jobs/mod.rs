@@ -5,6 +5,7 @@
 //! its own, so that a job that kills its process is counted as tried.
 
 mod runner;
+mod sweep;
 mod table;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::poke::Poke;
 use crate::store::{StoreError, Tx, TxError};
 
 pub use runner::{keep_running, run_due, tidy};
+pub use sweep::sweep;
 pub use table::{NewJob, Standing, enqueue, reschedule, standing};
 
 /// A job as its handler sees it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::{Effect, Job, JobError, table};
+use super::{Effect, Job, JobError, sweep, table};
 use crate::app::App;
 use crate::random;
 use crate::store::StoreError;
@@ -22,6 +22,8 @@ const FIRST_WAIT_MS: i64 = 1_000;
 const LONGEST_WAIT_MS: i64 = 3_600_000;
 /// How often done jobs are forgotten and the rest counted.
 const TIDY_EVERY_MS: i64 = 60_000;
+/// How often the other tables are swept.
+const SWEEP_EVERY_MS: i64 = 3_600_000;
 /// How long a done job, and with it its key, is kept.
 const KEEP_DONE_MS: i64 = 35 * 24 * 3_600_000;
 /// How often the table is looked at when nobody rings. Deadlines are kept to this.
@@ -62,6 +64,7 @@ pub async fn run_due(app: &App) -> Result<usize, StoreError> {
 pub async fn keep_running(app: App) {
     let mut stop = app.stopper.listen();
     let mut tidied = None;
+    let mut swept = None;
     loop {
         if let Err(error) = run_due(&app).await {
             tracing::error!(%error, "jobs cannot be claimed");
@@ -71,6 +74,12 @@ pub async fn keep_running(app: App) {
             tidied = Some(now);
             if let Err(error) = tidy(&app).await {
                 tracing::error!(%error, "done jobs cannot be forgotten");
+            }
+        }
+        if swept.is_none_or(|last| now.since(last).abs() >= SWEEP_EVERY_MS) {
+            swept = Some(now);
+            if let Err(error) = sweep(&app).await {
+                tracing::error!(%error, "what is over cannot be forgotten");
             }
         }
         tokio::select! {
