@@ -87,6 +87,25 @@ impl Viewer {
         if within { Ok(()) } else { Err(out_of_scope()) }
     }
 
+    /// Refuses unless this person may hand out, confirm or revoke (`action`) the phones of a person of
+    /// role `owner` in `unit`. Those of supervision are the administrators' alone: whoever could
+    /// enrol one would read as a supervisor what is planned against the own unit.
+    ///
+    /// # Errors
+    /// As [`Viewer::may`].
+    pub fn may_keep_phones(
+        &self,
+        action: Action,
+        unit: UnitId,
+        owner: Role,
+    ) -> Result<(), Problem> {
+        self.may(action, &Scope::Unit(unit))?;
+        if owner == Role::Supervisor && self.role != Role::Administrator {
+            return Err(forbidden(self.role));
+        }
+        Ok(())
+    }
+
     /// The units that a list for `action` goes through: all in reach, or `only` and, if the reach
     /// goes down, all below it.
     ///

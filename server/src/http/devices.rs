@@ -16,7 +16,7 @@ use super::Problem;
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::fields::Name;
 use crate::app::App;
-use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
+use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer, role_column};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The routes of this resource.
@@ -146,7 +146,7 @@ async fn revoke(
     Ok(Json(device.await?))
 }
 
-const COLUMNS: &str = "d.device, d.person_id, p.unit_id, d.model, d.key_level, d.app_version, \
+const COLUMNS: &str = "d.device, d.person_id, p.unit_id, p.role, d.model, d.key_level, d.app_version, \
     d.check_words, d.install, d.enrolled_at, d.confirmed_at, d.last_seen_at, d.revoked_at, \
     d.revoked_why";
 
@@ -184,7 +184,11 @@ async fn require(
         return Err(Problem::not_found("no phone of your scope has this id"));
     };
     let device = read(&row)?;
-    viewer.may(action, &Scope::Unit(device.unit))?;
+    if action == Action::ReadPhones {
+        viewer.may(action, &Scope::Unit(device.unit))?;
+    } else {
+        viewer.may_keep_phones(action, device.unit, role_column(&row)?)?;
+    }
     Ok(device)
 }
 

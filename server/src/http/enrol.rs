@@ -22,7 +22,7 @@ use crate::auth::enrol::{self, CODE_LIFETIME_MS, Enrolled, NewCode, Redeem, Rede
 use crate::auth::jwk::DeviceKey;
 use crate::auth::refresh::{self, Refresh};
 use crate::auth::token::{LIFETIME_S, Subject};
-use crate::auth::{Access, Action, Proven, Routes, Scope, Viewer};
+use crate::auth::{Access, Action, Proven, Routes, Viewer};
 use crate::random;
 use crate::store::Tx;
 
@@ -85,7 +85,7 @@ async fn invite(
 
 async fn store_code(tx: &mut Tx, viewer: &Viewer, new: &NewCode) -> Result<bool, Problem> {
     let person = people::require_locked(tx, new.person).await?;
-    viewer.may(Action::EnrolPhones, &Scope::Unit(person.unit))?;
+    viewer.may_keep_phones(Action::EnrolPhones, person.unit, person.role)?;
     if person.closed_at.is_some() {
         return Err(people::has_left());
     }

@@ -26,6 +26,7 @@ on_each_engine!(
     a_revoked_phone_gets_tokens_and_nothing_else,
     codes_are_for_those_who_carry_phones,
     the_database_holds_no_secret,
+    a_leader_cannot_become_a_supervisor_by_a_phone,
     one_code_enrols_one_phone_in_a_race,
     a_revocation_counts_on_every_node_at_once,
     who_leaves_the_field_hands_in_what_the_phone_holds,
@@ -246,6 +247,26 @@ async fn the_database_holds_no_secret(store: TestStore) {
     for secret in [&code, &code.replace('-', ""), &key, &phone.refresh, &world.admin] {
         assert!(!holds(secret), "found in the database: {secret}");
     }
+}
+
+async fn a_leader_cannot_become_a_supervisor_by_a_phone(store: TestStore) {
+    let world = World::new(store).await;
+    let squad = world.unit("Squad", &world.top().await).await;
+    let leader = world.key(&world.person(Role::UnitLeader, &squad).await).await;
+    let supervisor = world.person(Role::Supervisor, &squad).await;
+    let codes = |person: &str| format!("/v1/people/{person}/enrolment-codes");
+    world.post(&leader, &codes(&supervisor), json!({})).await.expect(403, "forbidden");
+    let mut phone = Phone::new(1);
+    let code = world.code(&supervisor).await;
+    phone.enrol(&world, &code, false).await.ok();
+    let path = format!("/v1/devices/{}", phone.id);
+    let revocation = json!({"reason": "in the way"});
+    let answer = world.post(&leader, &format!("{path}/revocation"), revocation).await;
+    answer.expect(403, "forbidden");
+    world.post(&leader, &format!("{path}/confirmation"), json!({})).await.expect(403, "forbidden");
+    world.get(&leader, &path).await.ok();
+    let inspector = world.person(Role::Inspector, &squad).await;
+    world.post(&leader, &codes(&inspector), json!({})).await.ok();
 }
 
 async fn one_code_enrols_one_phone_in_a_race(store: TestStore) {
