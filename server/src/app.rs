@@ -13,6 +13,7 @@ use crate::cases;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
 use crate::http::Stopper;
+use crate::http::live::Listeners;
 use crate::hub::documents::Warm;
 use crate::jobs::Jobs;
 use crate::keys::{KeyError, Keys};
@@ -62,6 +63,8 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// The doorbell to live connections.
     pub pokes: Pokes,
+    /// Who listens to it.
+    pub listeners: Listeners,
     /// Work to be done later.
     pub jobs: Jobs,
     /// Ends the program: whatever lives longer than a request listens to it.
@@ -97,6 +100,7 @@ impl App {
             random,
             keys: Arc::new(keys),
             pokes: Pokes::default(),
+            listeners: Listeners::default(),
             jobs: Jobs::new(cases::admitted::HANDLERS),
             stopper: Stopper::default(),
             warm: Arc::default(),
@@ -133,6 +137,7 @@ impl App {
             keys: Arc::new(keys),
             random,
             pokes: Pokes::default(),
+            listeners: Listeners::default(),
             jobs: Jobs::new(cases::admitted::HANDLERS),
             stopper: Stopper::default(),
             warm: Arc::default(),

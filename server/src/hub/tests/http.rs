@@ -256,6 +256,29 @@ async fn a_live_phone_is_poked_when_its_squad_writes(store: TestStore) {
     server.abort();
 }
 
+async fn a_phone_has_few_live_connections(store: TestStore) {
+    let hub = Hub::new(store).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = hub.router.clone();
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut request = format!("ws://{address}/v1/live").into_client_request().unwrap();
+        for (name, value) in hub.signed("GET", "/v1/live") {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => open.push(socket),
+            Err(error) => break error,
+        }
+        assert!(open.len() < 10, "there is a limit");
+    };
+    let tungstenite::Error::Http(answer) = refused else { panic!("{refused:?}") };
+    assert_eq!((answer.status().as_u16(), open.len()), (429, 3));
+    server.abort();
+}
+
 async fn a_live_connection_needs_a_sound_phone(store: TestStore) {
     let hub = Hub::new(store).await;
     let token = sha256(b"not a token").to_string();
@@ -272,4 +295,5 @@ on_each_engine!(
     a_refused_change_is_shown_and_settled_by_a_supervisor_of_the_unit,
     a_live_phone_is_poked_when_its_squad_writes,
     a_live_connection_needs_a_sound_phone,
+    a_phone_has_few_live_connections,
 );
