@@ -29,6 +29,7 @@ pub mod record;
 pub mod scope;
 mod snapshots;
 mod sql;
+mod tables;
 pub mod verify;
 
 #[cfg(test)]

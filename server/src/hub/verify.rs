@@ -8,7 +8,7 @@ use onscene_sync_core::sync::bucket::{Entry, State};
 use onscene_sync_core::sync::message::Bucket;
 
 use super::sql::{bucket_key, bucket_of, count};
-use super::{HubError, buckets, documents};
+use super::{HubError, buckets, documents, tables};
 use crate::store::{RowExt as _, Store, StoreError, Tx};
 
 /// Documents read in one transaction.
@@ -30,7 +30,8 @@ pub struct Report {
 }
 
 /// Rebuilds every document from its log and compares it with its row, its snapshot, and what every
-/// bucket's log says; checks that no log has a gap. Changes nothing. Writers are not held up: each
+/// bucket's log says; checks that no log has a gap, that phones have
+/// signed their facts, and what was refused. Changes nothing. Writers are not held up: each
 /// step sees one moment of the database.
 ///
 /// # Errors
@@ -57,6 +58,7 @@ pub async fn verify(store: &Store) -> Result<Report, StoreError> {
         report.faults.extend(read.await?.map(|fault| format!("{bucket:?}: {fault}")));
         report.buckets += 1;
     }
+    report.faults.extend(tables::of_quarantine(store).await?);
     Ok(report)
 }
 
@@ -77,7 +79,10 @@ async fn documents_after(
         part.documents += 1;
         part.changes += row.changes;
         match documents::rebuild(tx, row).await {
-            Ok(document) => part.faults.extend(check_snapshot(tx, row, &document).await?),
+            Ok(document) => {
+                part.faults.extend(check_snapshot(tx, row, &document).await?);
+                part.faults.extend(tables::of_document(tx, row, &document).await?);
+            }
             Err(HubError::Store(error)) => return Err(error),
             Err(error) => part.faults.push(error.to_string()),
         }
@@ -126,10 +131,13 @@ async fn check_bucket(tx: &mut Tx, bucket: Bucket) -> Result<Option<String>, Sto
     }
     let rows = documents::rows(tx, inside, false).await?;
     let checksum = rows.values().fold(0_u64, |sum, row| sum.wrapping_add(row.sum));
-    Ok((checksum != state.checksum).then(|| {
+    if checksum != state.checksum {
         let State { checksum: noted, .. } = state;
-        format!("its documents add up to {checksum:016x}, its counter says {noted:016x}")
-    }))
+        let fault =
+            format!("its documents add up to {checksum:016x}, its counter says {noted:016x}");
+        return Ok(Some(fault));
+    }
+    tables::of_bucket(tx, &bucket).await
 }
 
 /// Who is inside at the end of a bucket's log, and where it ends.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::body::{Body, Text};
-use onscene_sync_core::sync::message::{Bucket, Frame, PushResult};
+use onscene_sync_core::sync::message::{Bucket, Frame, Push, PushResult};
 
 use super::world::{DISTRICT, OTHER_SQUAD, Phone, SQUAD, World, page};
 use crate::hub::{append, buckets, documents, verify};
@@ -209,7 +209,10 @@ async fn whatever_does_not_add_up_is_found(store: TestStore) {
     phone.catch_up(&world.app).await;
     phone.note(doc, "one");
     phone.note(doc, "two");
-    phone.catch_up(&world.app).await;
+    let mut request = phone.request();
+    let garbage = Push { doc, kind: DocKind::Response, change: b"garbage".to_vec().into() };
+    request.push.push(garbage);
+    phone.send(&world.app, request).await;
     let sound = verify::verify(&world.app.store).await.unwrap();
     assert_eq!((sound.documents, sound.changes, sound.buckets), (1, 2, 1));
     assert_eq!(sound.faults, Vec::<String>::new());
@@ -227,12 +230,44 @@ async fn whatever_does_not_add_up_is_found(store: TestStore) {
         ("UPDATE bucket SET n = n + 1", "UPDATE bucket SET n = n - 1", "its log ends at 3"),
         ("UPDATE doc SET sum = sum + 1", "UPDATE doc SET sum = sum - 1", "is damaged"),
         ("UPDATE doc_bucket SET left_seq = 3", "UPDATE doc_bucket SET left_seq = NULL", "members"),
+        (
+            "UPDATE fact SET doc_id = (SELECT actor FROM change LIMIT 1) WHERE seq = 1",
+            "UPDATE fact SET doc_id = (SELECT doc_id FROM doc)",
+            "facts noted",
+        ),
+        (
+            "UPDATE bucket_log SET hash = (SELECT hash FROM quarantine) WHERE seq = 2",
+            "UPDATE bucket_log SET hash = (SELECT hash FROM change WHERE ord = 1) WHERE seq = 2",
+            "names a change that is not there",
+        ),
+        (
+            "UPDATE change SET hash = (SELECT hash FROM quarantine) WHERE ord = 2",
+            "UPDATE change SET hash = (SELECT hash FROM bucket_log WHERE seq = 3) WHERE ord = 2",
+            "hashes noted",
+        ),
     ] {
         world.execute(damage, Vec::new()).await;
         let report = verify::verify(&world.app.store).await.unwrap();
         assert!(report.faults.iter().any(|fault| fault.contains(words)), "{damage}: {report:?}");
         world.execute(repair, Vec::new()).await;
     }
+    for (damage, words) in [
+        ("UPDATE quarantine SET body = hash", "its bytes are not"),
+        ("UPDATE device SET key = substr(key, 2)", "not signed by the phone"),
+    ] {
+        world.execute(damage, Vec::new()).await;
+        let report = verify::verify(&world.app.store).await.unwrap();
+        assert!(report.faults.iter().any(|fault| fault.contains(words)), "{damage}: {report:?}");
+    }
+    let body = world.body(doc, 1).await;
+    for place in [12, body.len() / 2, body.len() - 1] {
+        let mut flipped = body.clone();
+        flipped[place] ^= 1;
+        world.execute("UPDATE change SET body = $1 WHERE ord = 1", vec![Some(flipped)]).await;
+        let report = verify::verify(&world.app.store).await.unwrap();
+        assert!(report.faults[0].contains("is damaged"), "byte {place}: {report:?}");
+    }
+    world.execute("UPDATE change SET body = $1 WHERE ord = 1", vec![Some(body)]).await;
     world.execute("DELETE FROM change WHERE ord = 1", Vec::new()).await;
     let report = verify::verify(&world.app.store).await.unwrap();
     assert!(report.faults[0].contains("is damaged"), "{report:?}");

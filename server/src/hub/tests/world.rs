@@ -86,6 +86,19 @@ impl World {
         read.await.unwrap()
     }
 
+    /// The bytes of a document's change.
+    pub(super) async fn body(&self, doc: DocId, ord: i64) -> Vec<u8> {
+        let read = self.app.store.with_read("test", (doc, ord), |tx, (doc, ord)| {
+            Box::pin(async move {
+                let query = sqlx::query("SELECT body FROM change WHERE doc_id = $1 AND ord = $2");
+                let row =
+                    query.bind(doc.as_bytes().to_vec()).bind(*ord).fetch_one(tx.conn()).await?;
+                row.bytes("body")
+            })
+        });
+        read.await.unwrap()
+    }
+
     /// A phone of the squad; `number` makes it and its person.
     pub(super) async fn phone(&self, number: u8) -> Phone {
         let phone = Phone::new(number, SQUAD);
