@@ -17,7 +17,7 @@ pub mod dpop;
 pub mod enrol;
 pub mod gate;
 pub mod jwk;
-mod nonce;
+pub(crate) mod nonce;
 pub mod refresh;
 pub mod role;
 mod secrets;

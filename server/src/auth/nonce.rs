@@ -10,6 +10,8 @@ use onscene_sync_core::time::Millis;
 
 /// Milliseconds that one nonce is the newest.
 pub(super) const GENERATION_MS: i64 = 5 * 60 * 1000;
+/// No request reaches the hub later than this after it was composed: its nonce would be too old.
+pub(crate) const OLDEST_REQUEST_MS: i64 = 2 * GENERATION_MS;
 
 /// Makes and recognises nonces.
 #[derive(Debug)]

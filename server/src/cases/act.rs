@@ -96,7 +96,7 @@ fn body(case: &Case, by: PersonId, act: &Act, now: Millis) -> Result<Option<Body
         Act::Return(order, reason) => {
             required_text("reason", reason)?;
             require(
-                !case.live_order(*order)?.feedback.is_empty(),
+                !case.live_order(*order)?.feedback_as_recorded().is_empty(),
                 "nothing_to_return",
                 "the unit has fed nothing back yet: urge it instead",
             )?;

@@ -10,10 +10,10 @@ use onscene_sync_core::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use super::dispatch::order_of;
-use super::{CaseError, act, deadline, evidence, judge, outcome};
+use super::{CaseError, act, deadline, evidence, judge, outcome, rejudge};
 use crate::app::App;
 use crate::hub::buckets::key;
-use crate::hub::record::FactArrived;
+use crate::hub::record::{FactArrived, SETTLE};
 use crate::jobs::{Effect, Job, JobError, NewJob, enqueue};
 use crate::poke::Poke;
 use crate::store::{RowExt as _, StoreError, Tx};
@@ -28,7 +28,10 @@ pub const HANDLERS: &[(&str, Effect)] = &[
     (ACCEPT, accept),
     (FETCHED, receive_fetched),
     (judge::JUDGE, judge::run),
+    (rejudge::REJUDGE, rejudge::run),
+    (rejudge::SWEEP, rejudge::sweep),
     (outcome::FEEDBACK, outcome::run),
+    (SETTLE, outcome::settle),
     (deadline::RECEIPT, deadline::deem_received),
     (deadline::OVERDUE, deadline::escalate),
 ];

@@ -63,7 +63,13 @@ pub(super) async fn plan(tx: &mut Tx, case: &Case, now: Millis) -> Result<(), Ca
         let Some(at) = next else { continue };
         let order = order.issued.fact;
         let job = NewJob::new(OVERDUE, at, &Watch { case: case.id, order })?;
-        enqueue(tx, job.once(format!("{order} {}", at.0))).await?;
+        // What is due already was looked at when an arrival still stood that does so no more.
+        let key = if at <= now {
+            format!("{order} {} {}", at.0, now.0)
+        } else {
+            format!("{order} {}", at.0)
+        };
+        enqueue(tx, job.once(key)).await?;
     }
     Ok(())
 }

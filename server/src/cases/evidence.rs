@@ -10,6 +10,7 @@ use onscene_sync_core::rules::arrival::{Flag, KnownAnchor};
 use onscene_sync_core::time::Millis;
 
 use super::CaseError;
+use crate::auth::nonce::OLDEST_REQUEST_MS;
 use crate::hub::documents;
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -19,8 +20,6 @@ const COVERING: i64 = 512;
 const ANCESTRY: i64 = 32;
 /// Anchors that the rule is given: those of the claim's boot first, of each boot the newest.
 const ANCHORS: i64 = 500;
-/// A request is on its way no longer than this: the chain end that it names is at most so old.
-const REQUEST_MS: i64 = 120_000;
 
 /// See [`around`].
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +116,8 @@ pub async fn around(
     author: &DeviceAuthor,
     boot: BootId,
 ) -> Result<Around, CaseError> {
+    let received = received_at(tx, id).await?;
+    let not_after = first_seen(tx, author, id).await?;
     let newest = newest_reference(tx, document, author).await?;
     let mut flags = BTreeSet::new();
     if author.restates.is_some() {
@@ -125,20 +126,22 @@ pub async fn around(
     if facts_before(tx, author).await? != seq_of(author) - 1 {
         flags.insert(Flag::ChainGap);
     }
-    if forked(tx, author).await? {
+    if forked(tx, author, received).await? {
         flags.insert(Flag::ChainFork);
     }
-    if revoked(tx, author).await? {
+    if revoked(tx, author, received).await? {
         flags.insert(Flag::Revoked);
     }
-    let hidden = hidden_anchor(tx, author, newest.map_or(0, |newest| newest.0)).await?;
+    let hidden = hidden_anchor(tx, author, newest.map_or(0, |newest| newest.0), not_after).await?;
     if hidden.is_some() {
         flags.insert(Flag::HiddenAnchor);
     }
     Ok(Around {
         anchors: anchors_of(tx, author, boot).await?,
-        not_after: first_seen(tx, author, id).await?,
-        anchored_at: newest.map(|newest| newest.1).max(hidden.map(|at| at.plus(-REQUEST_MS))),
+        not_after,
+        anchored_at: newest
+            .map(|newest| newest.1)
+            .max(hidden.map(|at| at.plus(-OLDEST_REQUEST_MS))),
         flags,
     })
 }
@@ -189,24 +192,28 @@ async fn facts_before(tx: &mut Tx, author: &DeviceAuthor) -> Result<i64, StoreEr
     row.int("n")
 }
 
-async fn forked(tx: &mut Tx, author: &DeviceAuthor) -> Result<bool, StoreError> {
+/// Whether a fork of the chain had shown by `then`. A phone that is restored from a backup later
+/// forks what was whole when the fact came.
+async fn forked(tx: &mut Tx, author: &DeviceAuthor, then: Millis) -> Result<bool, StoreError> {
     let row = sqlx::query(
         "SELECT count(*) AS n FROM quarantine \
-         WHERE device = $1 AND install = $2 AND code = 'equivocation'",
+         WHERE device = $1 AND install = $2 AND code = 'equivocation' AND received_at <= $3",
     )
     .bind(&author.device.as_bytes()[..])
     .bind(i64::from(author.install))
+    .bind(then.0)
     .fetch_one(tx.conn())
     .await?;
     Ok(row.int("n")? > 0)
 }
 
-async fn revoked(tx: &mut Tx, author: &DeviceAuthor) -> Result<bool, StoreError> {
+/// Whether the phone was revoked by `then`: what it delivered before that stands.
+async fn revoked(tx: &mut Tx, author: &DeviceAuthor, then: Millis) -> Result<bool, StoreError> {
     let row = sqlx::query("SELECT revoked_at FROM device WHERE device = $1")
         .bind(&author.device.as_bytes()[..])
         .fetch_optional(tx.conn())
         .await?;
-    row.map_or(Ok(false), |row| Ok(row.opt_int("revoked_at")?.is_some()))
+    row.map_or(Ok(false), |row| Ok(row.opt_int("revoked_at")?.is_some_and(|at| at <= then.0)))
 }
 
 /// The newest anchor that the fact, or a fact before it in its chain, refers to with proof: its
@@ -271,21 +278,25 @@ async fn proven(
 }
 
 /// When the hub last answered this device, at an earlier end of its chain, with an anchor newer
-/// than the newest that the fact knows of: its reply was lost, or the phone hides it.
+/// than the newest that the fact knows of: its reply was lost, or the phone hides it. What was
+/// issued once the fact was here is hidden from nobody: a phone restored from a backup names an
+/// earlier end again.
 async fn hidden_anchor(
     tx: &mut Tx,
     author: &DeviceAuthor,
     newest: i64,
+    first_seen: Millis,
 ) -> Result<Option<Millis>, StoreError> {
     let row = sqlx::query(
         "SELECT at FROM anchor \
-         WHERE device = $1 AND install = $2 AND number > $3 AND head_seq < $4 \
+         WHERE device = $1 AND install = $2 AND number > $3 AND head_seq < $4 AND at < $5 \
          ORDER BY at DESC LIMIT 1",
     )
     .bind(&author.device.as_bytes()[..])
     .bind(i64::from(author.install))
     .bind(newest)
     .bind(seq_of(author))
+    .bind(first_seen.0)
     .fetch_optional(tx.conn())
     .await?;
     row.map(|row| row.millis("at")).transpose()

@@ -4,6 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::Judged;
+use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::rules::arrival::{ArrivalPolicy, Flag, Question, judge};
 use onscene_sync_core::rules::clocks::{ClockKind, clocks};
 use onscene_sync_core::rules::policy::Policies;
@@ -38,7 +39,22 @@ async fn judge_arrival(
 ) -> Result<Vec<Poke>, CaseError> {
     let Some(found) = order_of(tx, inspection).await? else { return Ok(Vec::new()) };
     let mut case = load(tx, found.case, true).await?;
-    let order = case.order(found.order)?;
+    let judged = judged(tx, &case, found.order, inspection, fact).await?;
+    Ok(case.state(tx, app, vec![Body::Judged(Box::new(judged))]).await?.pokes)
+}
+
+/// Judges the claim `fact` of a visit by all that the hub holds now.
+///
+/// # Errors
+/// When the claim is not where it should be, and the database's.
+pub(super) async fn judged(
+    tx: &mut Tx,
+    case: &Case,
+    order: FactId,
+    inspection: DocId,
+    fact: FactId,
+) -> Result<Judged, CaseError> {
+    let order = case.order(order)?;
     let visit = evidence::document(tx, inspection).await?;
     let (author, body) = evidence::device_fact(&visit, fact)?;
     let Body::Arrival(claim) = body else {
@@ -51,8 +67,11 @@ async fn judge_arrival(
         circumstances.insert(Flag::ScopeLost);
     }
     // Only who had the order could name it.
-    let named = (claim.order == Some(found.order)).then_some(order.issued.at);
-    let (started_at, policy) = clock_of(&case, order, around.not_after)?;
+    let named = (claim.order == Some(order.issued.fact)).then_some(order.issued.at);
+    if named.is_none() {
+        circumstances.insert(Flag::OrderNotNamed);
+    }
+    let (started_at, policy) = clock_of(case, order, around.not_after)?;
     let question = Question {
         order_issued_at: order.issued.at,
         started_at,
@@ -65,8 +84,7 @@ async fn judge_arrival(
         circumstances: &circumstances,
     };
     let verdict = judge(&question, &policy);
-    let judged = Judged { order: found.order, arrival: fact, seen_at, verdict };
-    Ok(case.state(tx, app, vec![Body::Judged(Box::new(judged))]).await?.pokes)
+    Ok(Judged { order: order.issued.fact, arrival: fact, seen_at, verdict })
 }
 
 /// When the order's clock started, and the rule with its limit moved by the time that the clock

@@ -8,7 +8,8 @@
 //! | [`review`] | a supervisor's ruling on a verdict that needed one |
 //! | [`admitted`] | what follows from a fact that a phone delivered |
 //! | [`judge`], [`evidence`] | the arrival rule on what the hub holds |
-//! | [`outcome`] | a unit's result becomes its feedback |
+//! | [`rejudge`] | the same again when more evidence came |
+//! | [`outcome`] | a unit's result becomes its feedback; what the team takes back or tells on scene |
 //! | [`deadline`] | receipt without a word, silence past the deadline |
 //! | [`record`], [`project`] | a case as its facts tell it, and the row that lists find it by |
 //! | [`list`], [`view`], [`site`] | what screens show and send |
@@ -27,6 +28,7 @@ pub mod outcome;
 pub mod project;
 pub mod record;
 pub mod register;
+pub mod rejudge;
 pub mod review;
 pub mod site;
 pub mod view;

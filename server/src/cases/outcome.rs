@@ -1,15 +1,22 @@
-//! A unit's result, recorded on a phone, becomes its feedback to the command centre (反馈).
+//! A unit's result, recorded on a phone, becomes its feedback to the command centre (反馈); what the
+//! team takes back, chooses or tells on scene afterwards follows it into the case.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use onscene_sync_core::fact::Body;
-use onscene_sync_core::fact::body::{FedBack, Text};
+use onscene_sync_core::document::Document;
+use onscene_sync_core::fact::body::{FedBack, Outcome, TakenBack, ToldOnScene};
+use onscene_sync_core::fact::{Body, envelope};
+use onscene_sync_core::id::FactId;
+use onscene_sync_core::rules::record::Order;
+use onscene_sync_core::time::Millis;
 
 use super::dispatch::order_of;
-use super::record::load;
+use super::record::{Case, load};
 use super::{CaseError, evidence};
 use crate::app::App;
-use crate::hub::record::FactArrived;
+use crate::hub::record::{FactArrived, VisitChanged};
 use crate::jobs::{Job, JobError};
 use crate::poke::Poke;
 use crate::store::Tx;
@@ -27,6 +34,22 @@ pub fn run<'t>(
     async move { Ok(feed_back(tx, app, job.payload()?).await?) }.boxed()
 }
 
+/// Handler of [`SETTLE`](crate::hub::record::SETTLE).
+pub fn settle<'t>(
+    tx: &'t mut Tx,
+    app: &'t App,
+    job: &'t Job,
+) -> BoxFuture<'t, Result<Vec<Poke>, JobError>> {
+    async move {
+        let VisitChanged { inspection } = job.payload()?;
+        let Some(found) = order_of(tx, inspection).await? else { return Ok(Vec::new()) };
+        let mut case = load(tx, found.case, true).await?;
+        let visit = Visit::read(&evidence::document(tx, inspection).await?);
+        Ok(follow(tx, app, &mut case, found.order, &visit).await?)
+    }
+    .boxed()
+}
+
 async fn feed_back(
     tx: &mut Tx,
     app: &App,
@@ -34,24 +57,130 @@ async fn feed_back(
 ) -> Result<Vec<Poke>, CaseError> {
     let Some(found) = order_of(tx, inspection).await? else { return Ok(Vec::new()) };
     let mut case = load(tx, found.case, true).await?;
-    if case.order(found.order)?.outcomes_fed_back().contains(&fact) {
-        return Ok(Vec::new());
+    let document = evidence::document(tx, inspection).await?;
+    let visit = Visit::read(&document);
+    let mut pokes = Vec::new();
+    if !case.order(found.order)?.outcomes_fed_back().contains(&fact) {
+        let (author, body) = evidence::device_fact(&document, fact)?;
+        let Body::Outcome(report) = body else {
+            return Err(CaseError::Broken(format!("fact {fact} is not an outcome")));
+        };
+        let at = evidence::first_seen(tx, &author, fact).await?;
+        let result = (visit.settled == [fact]).then_some(report.outcome);
+        let fed_back = FedBack { order: found.order, outcome: Some(fact), result, at };
+        pokes = case.state(tx, app, vec![Body::FedBack(fed_back)]).await?.pokes;
     }
-    let visit = evidence::document(tx, inspection).await?;
-    let (author, body) = evidence::device_fact(&visit, fact)?;
-    let Body::Outcome(report) = body else {
-        return Err(CaseError::Broken(format!("fact {fact} is not an outcome")));
-    };
-    let settled = visit.outcomes();
-    let agreed = settled.len() <= 1;
-    let superseded = agreed && !settled.contains(&fact);
-    let seen = evidence::first_seen(tx, &author, fact).await?;
-    let result = (agreed && !superseded).then_some(report.outcome);
-    let mut bodies =
-        vec![Body::FedBack(FedBack { order: found.order, outcome: Some(fact), result, at: seen })];
-    if result.is_some() && report.complainant_told == Some(true) {
-        let text = "told on scene by the team".to_owned();
-        bodies.push(Body::ComplainantTold(Text { text, by: None }));
+    pokes.extend(follow(tx, app, &mut case, found.order, &visit).await?);
+    Ok(pokes)
+}
+
+/// What a visit says about its order, besides arrivals.
+struct Visit {
+    /// Arrivals, outcomes and tellings taken back, each with the withdrawal that does.
+    taken_back: BTreeMap<FactId, FactId>,
+    /// The outcomes that the team settled on and did not take back.
+    settled: Vec<FactId>,
+    outcomes: BTreeMap<FactId, Outcome>,
+    /// Facts that say that the complainant was told on scene: [`Body::Told`], and outcomes.
+    told: Vec<FactId>,
+    told_with: Vec<FactId>,
+}
+
+impl Visit {
+    fn read(document: &Document) -> Self {
+        let mut deciding = BTreeSet::new();
+        let mut visit = Self {
+            taken_back: BTreeMap::new(),
+            settled: document.outcomes(),
+            outcomes: BTreeMap::new(),
+            told: Vec::new(),
+            told_with: Vec::new(),
+        };
+        for (id, bytes) in document.facts() {
+            // The guard has read every fact that it admitted.
+            let Ok(fact) = envelope::read(&bytes) else { continue };
+            if matches!(fact.body, Body::Arrival(_) | Body::Outcome(_) | Body::Told(_)) {
+                deciding.insert(id);
+            }
+            match fact.body {
+                Body::Withdrawal(withdrawal) => {
+                    visit.taken_back.entry(withdrawal.fact).or_insert(id);
+                }
+                Body::Outcome(report) => {
+                    visit.outcomes.insert(id, report.outcome);
+                    if report.complainant_told == Some(true) {
+                        visit.told_with.push(id);
+                    }
+                }
+                Body::Told(_) => visit.told.push(id),
+                _ => {}
+            }
+        }
+        visit.taken_back.retain(|fact, _| deciding.contains(fact));
+        visit.settled.retain(|outcome| !visit.taken_back.contains_key(outcome));
+        visit.told.retain(|told| !visit.taken_back.contains_key(told));
+        visit
     }
-    Ok(case.state(tx, app, bodies).await?.pokes)
+}
+
+/// Brings the case into line with the visit: first what was taken back, then the result that the
+/// team settled on, then whether the complainant was told it on scene.
+async fn follow(
+    tx: &mut Tx,
+    app: &App,
+    case: &mut Case,
+    order: FactId,
+    visit: &Visit,
+) -> Result<Vec<Poke>, CaseError> {
+    let mut pokes = Vec::new();
+    let taken = taken_back(case.order(order)?, visit);
+    if !taken.is_empty() {
+        pokes.extend(case.state(tx, app, taken).await?.pokes);
+    }
+    if let Some(chosen) = chosen(case.order(order)?, visit, app.now()) {
+        pokes.extend(case.state(tx, app, vec![chosen]).await?.pokes);
+    }
+    let told = told(case.order(order)?, visit);
+    if !told.is_empty() {
+        pokes.extend(case.state(tx, app, told).await?.pokes);
+    }
+    Ok(pokes)
+}
+
+fn taken_back(order: &Order, visit: &Visit) -> Vec<Body> {
+    let id = order.issued.fact;
+    let news = visit.taken_back.iter().filter(|(fact, _)| !order.is_taken_back(**fact));
+    news.map(|(fact, withdrawal)| {
+        Body::TakenBack(TakenBack { order: id, fact: *fact, withdrawal: *withdrawal })
+    })
+    .collect()
+}
+
+/// The outcome that the team agrees on, when it reached the command centre before and another one,
+/// or none, counts as the team's result.
+fn chosen(order: &Order, visit: &Visit, now: Millis) -> Option<Body> {
+    let [settled] = visit.settled[..] else { return None };
+    let feedback = order.feedback_as_recorded();
+    let result = feedback
+        .iter()
+        .rfind(|one| one.body.result.is_some() && one.body.outcome.is_some())
+        .and_then(|one| one.body.outcome);
+    if result == Some(settled) || !order.outcomes_fed_back().contains(&settled) {
+        return None;
+    }
+    let result = Some(*visit.outcomes.get(&settled)?);
+    let order = order.issued.fact;
+    Some(Body::FedBack(FedBack { order, outcome: Some(settled), result, at: now }))
+}
+
+/// Who was told on scene was told the result that stands.
+fn told(order: &Order, visit: &Visit) -> Vec<Body> {
+    let Some(result) = order.standing_result() else { return Vec::new() };
+    let with = visit.told_with.iter().filter(|outcome| result.body.outcome == Some(**outcome));
+    let known = |fact: &FactId| order.told.iter().any(|told| told.body.fact == *fact);
+    let id = order.issued.fact;
+    with.chain(&visit.told)
+        .filter(|fact| !known(fact))
+        .map(|fact| Body::ToldOnScene(ToldOnScene { order: id, fact: *fact }))
+        .collect()
 }

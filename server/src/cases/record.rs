@@ -1,17 +1,22 @@
 //! A case as its document's facts tell it, read under a lock; and stating more facts in it.
 
 use onscene_sync_core::document::DocKind;
-use onscene_sync_core::fact::{Body, Fact, envelope};
+use onscene_sync_core::fact::{Author, Body, Fact, envelope};
 use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::rules::policy::{Policies, Policy};
 use onscene_sync_core::rules::record::{CaseRecord, Order};
+use onscene_sync_core::time::Millis;
 
-use super::{CaseError, deadline, dispatch, project};
+use super::{CaseError, deadline, dispatch, project, rejudge};
 use crate::app::App;
 use crate::hub::append::append;
 use crate::hub::{HubError, documents};
 use crate::poke::Poke;
 use crate::store::Tx;
+
+/// A clock set back by more than this was far ahead before: an operator has to look at what was
+/// stated then, and nothing more is to be stated in that future.
+const SET_BACK_MS: i64 = 3_600_000;
 
 /// A case inside a transaction.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,18 +79,42 @@ impl Case {
         app: &App,
         bodies: Vec<Body>,
     ) -> Result<Stated, CaseError> {
-        let appended = append(tx, app, self.id, bodies).await?;
+        let at = self.moment_for(&bodies, app.now());
+        let appended = append(tx, app, self.id, at, bodies).await?;
         let facts = appended.facts.iter().map(|(id, _)| *id).collect();
+        self.facts.extend(appended.facts.iter().cloned());
+        self.record = CaseRecord::from_facts(self.facts.iter().cloned());
         for (_, fact) in &appended.facts {
             if let Body::OrderReceived(received) = &fact.body {
                 dispatch::note_receipt(tx, received).await?;
+                rejudge::expect_for_receipt(tx, self.order(received.order)?, app.now()).await?;
             }
         }
-        self.facts.extend(appended.facts);
-        self.record = CaseRecord::from_facts(self.facts.iter().cloned());
         project::write(tx, self).await?;
         deadline::plan(tx, self, app.now()).await?;
         Ok(Stated { facts, pokes: appended.pokes })
+    }
+
+    /// When `bodies` are stated if the clock shows `now`. Facts are read in the order of their
+    /// moments, so a clock set back a little must not put what is newer before what it replaces.
+    fn moment_for(&self, bodies: &[Body], now: Millis) -> Millis {
+        let stated = self.facts.iter().filter_map(|(_, fact)| match fact.author {
+            Author::Hub(at) => Some(at),
+            Author::Device(_) => None,
+        });
+        let Some(newest) = stated.max() else { return now };
+        let replaces = |body: &Body| {
+            matches!(
+                body,
+                Body::Judged(_) | Body::ReviewSettled(_) | Body::Closed(_) | Body::Reopened(_)
+            )
+        };
+        let behind = newest.since(now);
+        if (1..=SET_BACK_MS).contains(&behind) || behind == 0 && bodies.iter().any(replaces) {
+            newest.plus(1)
+        } else {
+            now
+        }
     }
 
     /// The order of this id.

@@ -1,14 +1,14 @@
 //! A case as a screen shows it: with every clock, every verdict and every number behind it.
 
 use onscene_sync_core::document::Document;
-use onscene_sync_core::fact::body::{Outcome, Registered, ReviewSettled, Ruling, Text};
+use onscene_sync_core::fact::body::{Outcome, Registered, ReviewSettled, Ruling, TakenBack, Text};
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
 use onscene_sync_core::rules::clocks::{Clock, clocks};
 use onscene_sync_core::rules::phase::{Phase, phase};
 use onscene_sync_core::rules::policy::Policies;
-use onscene_sync_core::rules::record::{Claim, Closure, Order, Stated};
+use onscene_sync_core::rules::record::{CaseRecord, Claim, Closure, Order, Stated};
 use onscene_sync_core::time::Millis;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -89,8 +89,10 @@ pub struct OrderView {
 pub struct ClaimView {
     /// The claim, a fact of the inspection.
     pub arrival: FactId,
-    /// What counts.
+    /// What counts, were it not taken back.
     pub conclusion: Option<Conclusion>,
+    /// When and by which fact of the visit its phone took it back: it decides nothing any more.
+    pub taken_back: Option<Value>,
     /// The rule's verdicts, newest last.
     pub verdicts: Vec<VerdictView>,
     /// Rulings of supervisors, newest last.
@@ -183,7 +185,7 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         site: registration.body.site.as_ref().map(SiteForm::from),
         clocks: clocks(record, &Policies::built_in(), now)?,
         orders,
-        told: record.told.iter().map(words).collect(),
+        told: told(record),
         closures: record.closures.iter().map(closure).collect(),
         referral_due: record.urges_and_returns() >= enough,
         history: history(&case),
@@ -225,8 +227,8 @@ fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
             "id": stated.fact, "at": stated.at, "by": stated.body.by, "reason": stated.body.reason,
         })
     };
-    let outcomes =
-        visit.outcomes().into_iter().map(|id| outcome(visit, id)).collect::<Result<Vec<_>, _>>()?;
+    let standing = visit.outcomes().into_iter().filter(|id| !order.is_taken_back(*id));
+    let outcomes = standing.map(|id| outcome(visit, id)).collect::<Result<Vec<_>, _>>()?;
     Ok(OrderView {
         id: issued.fact,
         unit: issued.body.unit,
@@ -242,7 +244,7 @@ fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
             .collect(),
         withdrawn: order.withdrawn.as_ref().map(about),
         arrival,
-        claims: order.claims.iter().map(claim).collect(),
+        claims: order.claims.iter().map(|one| claim(order, one)).collect(),
         overdue: order
             .overdue
             .iter()
@@ -260,6 +262,9 @@ fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
                 json!({
                     "id": one.fact, "reached_at": one.at, "recorded_at": one.body.at,
                     "outcome": one.body.outcome, "result": one.body.result,
+                    "taken_back": one.body.outcome
+                        .and_then(|outcome| order.taking_back(outcome))
+                        .map(taken_back),
                 })
             })
             .collect(),
@@ -270,7 +275,7 @@ fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
     })
 }
 
-fn claim(claim: &Claim) -> ClaimView {
+fn claim(order: &Order, claim: &Claim) -> ClaimView {
     let verdicts = claim.judged.iter().map(|judged| VerdictView {
         id: judged.fact,
         at: judged.at,
@@ -290,9 +295,24 @@ fn claim(claim: &Claim) -> ClaimView {
     ClaimView {
         arrival: claim.arrival,
         conclusion: claim.conclusion(),
+        taken_back: order.taking_back(claim.arrival).map(taken_back),
         verdicts: verdicts.collect(),
         settlements: claim.settled.iter().map(settlement).collect(),
     }
+}
+
+fn taken_back(stated: &Stated<TakenBack>) -> Value {
+    json!({ "id": stated.fact, "at": stated.at, "withdrawal": stated.body.withdrawal })
+}
+
+fn told(record: &CaseRecord) -> Vec<Words> {
+    let tellings = record.tellings().into_iter();
+    tellings
+        .map(|(at, fact)| match record.told.iter().find(|told| told.fact == fact) {
+            Some(by_the_centre) => words(by_the_centre),
+            None => Words { id: fact, at, by: None, text: "told on scene by the team".to_owned() },
+        })
+        .collect()
 }
 
 fn settlement(stated: &Stated<ReviewSettled>) -> Value {
@@ -369,5 +389,7 @@ fn kind(body: &Body) -> &'static str {
         Body::ComplainantTold(_) => "complainant_told",
         Body::Closed(_) => "closed",
         Body::Reopened(_) => "reopened",
+        Body::TakenBack(_) => "taken_back",
+        Body::ToldOnScene(_) => "told_on_scene",
     }
 }

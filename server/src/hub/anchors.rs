@@ -33,6 +33,8 @@ pub(crate) struct Receipt {
     pub(crate) admitted: Head,
     /// The signed anchor.
     pub(crate) anchor: Vec<u8>,
+    /// The hub learned when the phone had received an anchor.
+    pub(crate) acknowledged: bool,
 }
 
 /// Locks the device's row and counts one more anchor for it.
@@ -72,9 +74,10 @@ pub(crate) async fn receipt(
     if standing == Standing::Good && named.is_none_or(|named| named.seq < head.seq) {
         note_head(tx, device, &head, now).await?;
     }
-    if let Some(anchor) = &request.anchor {
-        acknowledge(tx, device, anchor, request.clock.boot).await?;
-    }
+    let acknowledged = match &request.anchor {
+        Some(anchor) => acknowledge(tx, device, anchor, request.clock.boot).await?,
+        None => false,
+    };
     if request.renew && !row.revoked {
         standing = Standing::Renewed(renew(tx, device, row.install, head.install, now).await?);
     }
@@ -82,7 +85,7 @@ pub(crate) async fn receipt(
     let (proof, envelope) = seal_anchor(&anchor, &app.keys.facts)?;
     record(tx, &anchor, proof).await?;
     let nothing = Head { install: head.install, seq: 0, fact: None };
-    Ok(Receipt { standing, admitted: admitted.unwrap_or(nothing), anchor: envelope })
+    Ok(Receipt { standing, admitted: admitted.unwrap_or(nothing), anchor: envelope, acknowledged })
 }
 
 const HEADS: &str = "SELECT seq, fact FROM device_head WHERE device = $1 AND install = $2 \
@@ -142,20 +145,19 @@ async fn note_head(
 }
 
 /// Records between which of its own clock readings the phone received an anchor. The first word
-/// counts, and only from who holds the anchor.
+/// counts, and only from who holds the anchor. `true` when it is news.
 async fn acknowledge(
     tx: &mut Tx,
     device: DeviceId,
     anchor: &AnchorRef,
     boot: BootId,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE anchor SET boot = $4, sent_boot_ns = $5, received_boot_ns = $6 \
          WHERE device = $1 AND number = $2 AND proof = $3 AND sent_boot_ns IS NULL";
     let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(count(anchor.number));
     let query = query.bind(&anchor.proof.as_bytes()[..]).bind(&boot.as_bytes()[..]);
     let query = query.bind(count(anchor.sent_boot_ns)).bind(count(anchor.received_boot_ns));
-    query.execute(tx.conn()).await?;
-    Ok(())
+    Ok(query.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// The install number for a phone that asks for a new one.

@@ -23,8 +23,8 @@ pub struct Appended {
     pub pokes: Vec<Poke>,
 }
 
-/// States `bodies` in the case document `doc`, one change each, signed by the hub at this moment
-/// of its clock. The document's row is locked until the transaction ends.
+/// States `bodies` in the case document `doc`, one change each, signed by the hub as of `at`
+/// on its clock. The document's row is locked until the transaction ends.
 ///
 /// # Errors
 /// [`HubError::UnknownDocument`] when there is none (see [`documents::create`]), when the key cannot
@@ -33,6 +33,7 @@ pub async fn append(
     tx: &mut Tx,
     app: &App,
     doc: DocId,
+    at: Millis,
     bodies: Vec<Body>,
 ) -> Result<Appended, HubError> {
     let now = app.now();
@@ -43,7 +44,7 @@ pub async fn append(
     let mut facts = Vec::with_capacity(bodies.len());
     let mut changes = Vec::with_capacity(bodies.len());
     for body in bodies {
-        let fact = Fact { version: FACT_VERSION, doc, author: Author::Hub(now), body };
+        let fact = Fact { version: FACT_VERSION, doc, author: Author::Hub(at), body };
         let (id, envelope) = seal(&fact, &app.keys.facts)?;
         // The same words in the same millisecond are the same fact, and stand there already.
         if document.fact(&id).is_some() {

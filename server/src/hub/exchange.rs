@@ -24,6 +24,7 @@ use super::scope::{self, Caller};
 use super::{HubError, buckets, quarantine, record, snapshots};
 use crate::app::App;
 use crate::cases::admitted::note_fetched;
+use crate::cases::rejudge::{self, News};
 use crate::poke::Poke;
 use crate::store::{StoreError, Tx};
 
@@ -44,8 +45,9 @@ struct Done {
     receipt: Option<Receipt>,
     noted: BTreeMap<Bucket, State>,
     pokes: Vec<Poke>,
-    /// The phone has an order in hand that waited for it.
-    fetched: bool,
+    /// A job is due at once: the phone has an order in hand that waited for it, or brought
+    /// evidence for an earlier claim.
+    due: bool,
     full: Option<HubError>,
 }
 
@@ -103,7 +105,7 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
     };
     if row.revoked {
         let (noted, pokes) = (BTreeMap::new(), Vec::new());
-        return Ok(Done { receipt: None, noted, pokes, fetched: false, full });
+        return Ok(Done { receipt: None, noted, pokes, due: false, full });
     }
     let receipt = anchors::receipt(tx, app, caller.device, &row, request, *now).await?;
     let readable: Vec<Cursor> = request
@@ -113,9 +115,19 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
         .copied()
         .collect();
     let fetched = note_fetched(tx, caller.device, &readable, *now).await?;
+    let news =
+        News { device: caller.device, acknowledged: receipt.acknowledged, facts: &facts(batch) };
+    let again = rejudge::expect(tx, &news, *now).await?;
     let pokes = additions.write(tx, *now).await?;
     let noted = note(tx, caller).await?;
-    Ok(Done { receipt: Some(receipt), noted, pokes, fetched, full })
+    Ok(Done { receipt: Some(receipt), noted, pokes, due: fetched || again, full })
+}
+
+/// The places in the device's chain that this request filled: install and number.
+fn facts(batch: &Batch) -> Vec<(u32, u64)> {
+    let admitted = batch.docs.iter().flat_map(|doc| &doc.facts);
+    let authors = admitted.filter_map(|(_, fact)| fact.device());
+    authors.map(|author| (author.install, author.seq)).collect()
 }
 
 /// Notes how far the phone is about to be told of each of its buckets.
@@ -138,7 +150,7 @@ async fn finish(
     now: Millis,
 ) -> Result<SyncReply, HubError> {
     done.pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
-    if done.fetched || batch.docs.iter().any(|doc| !doc.facts.is_empty()) {
+    if done.due || batch.docs.iter().any(|doc| !doc.changes.is_empty()) {
         app.jobs.wake();
     }
     let results = settle(app, batch).await;

@@ -1,5 +1,6 @@
 //! Writing admitted changes down: rows of documents, changes, facts, jobs and buckets.
 
+use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::{Body, DeviceAuthor, Fact};
 use onscene_sync_core::id::{DeviceId, DocId, FactId};
 use onscene_sync_core::sync::chain::{Slot, Slots};
@@ -9,6 +10,7 @@ use super::admit::{Batch, DocBatch};
 use super::buckets::Additions;
 use super::sql::count;
 use super::{HubError, documents, log};
+use crate::jobs::{NewJob, enqueue};
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 
 /// Writes the documents, changes, facts and jobs of a batch; returns what is to be added to buckets.
@@ -36,6 +38,7 @@ pub(crate) async fn record(
         insert_facts(tx, &facts, now).await?;
         insert_jobs(tx, &facts, now).await?;
     }
+    choices(tx, &docs, now).await?;
     for doc in docs {
         add(&mut additions, doc);
     }
@@ -123,12 +126,16 @@ async fn insert_facts(tx: &mut Tx, facts: &[Row<'_>], now: Millis) -> Result<(),
     if inserted == facts.len() as u64 { Ok(()) } else { Err(HubError::Moved) }
 }
 
+/// Kind of the job that brings a case into line with what its team settled in the visit.
+pub const SETTLE: &str = "case.settle";
+
 /// What follows from a phone's fact, to be done right after.
 fn job_of(body: &Body) -> Option<&'static str> {
     match body {
         Body::Accepted(_) => Some("accept"),
         Body::Arrival(_) => Some("judge"),
         Body::Outcome(_) => Some("feed_back"),
+        Body::Told(_) | Body::Withdrawal(_) => Some(SETTLE),
         _ => None,
     }
 }
@@ -159,6 +166,29 @@ async fn insert_jobs(tx: &mut Tx, facts: &[Row<'_>], now: Millis) -> Result<(), 
     Ok(())
 }
 
+/// Payload of [`SETTLE`], part of [`FactArrived`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct VisitChanged {
+    /// The visit.
+    pub inspection: DocId,
+}
+
+/// A change without a fact may be the team's choice of one of several outcomes.
+async fn choices(tx: &mut Tx, docs: &[&DocBatch], now: Millis) -> Result<(), HubError> {
+    for doc in docs {
+        let (id, kind) = (doc.before.id, doc.before.kind);
+        let Some(last) = doc.changes.last().filter(|_| doc.facts.len() < doc.changes.len()) else {
+            continue;
+        };
+        if kind == DocKind::Response {
+            let job = NewJob::new(SETTLE, now, &VisitChanged { inspection: id })
+                .expect("an id has a JSON form");
+            enqueue(tx, job.once(last.hash.to_string())).await?;
+        }
+    }
+    Ok(())
+}
+
 /// A statement's number, as it is encoded.
 fn kind_number(body: &Body) -> i64 {
     match body {
@@ -185,5 +215,7 @@ fn kind_number(body: &Body) -> i64 {
         Body::ComplainantTold(_) => 43,
         Body::Closed(_) => 44,
         Body::Reopened(_) => 45,
+        Body::TakenBack(_) => 46,
+        Body::ToldOnScene(_) => 47,
     }
 }

@@ -84,6 +84,12 @@ pub enum Body {
     /// The case is open again.
     #[n(45)]
     Reopened(#[n(0)] Text),
+    /// A phone took back what it had stated in the visit: that decides nothing any more.
+    #[n(46)]
+    TakenBack(#[n(0)] TakenBack),
+    /// The team told a complainant on scene the result, there and then.
+    #[n(47)]
+    ToldOnScene(#[n(0)] ToldOnScene),
 }
 
 /// See [`Body::Accepted`].
@@ -521,4 +527,31 @@ pub struct FedBack {
     /// When the team recorded it, as far as the hub can bound it; else when it was received.
     #[n(3)]
     pub at: Millis,
+}
+
+/// See [`Body::TakenBack`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(array)]
+pub struct TakenBack {
+    /// The order that the visit answers.
+    #[n(0)]
+    pub order: FactId,
+    /// The phone's fact that was taken back.
+    #[n(1)]
+    pub fact: FactId,
+    /// The phone's [`Withdrawal`], which holds the reason.
+    #[n(2)]
+    pub withdrawal: FactId,
+}
+
+/// See [`Body::ToldOnScene`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(array)]
+pub struct ToldOnScene {
+    /// The order that the visit answers.
+    #[n(0)]
+    pub order: FactId,
+    /// The phone's fact that says so: [`Body::Told`], or the outcome.
+    #[n(1)]
+    pub fact: FactId,
 }

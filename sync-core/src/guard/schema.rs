@@ -49,7 +49,9 @@ pub(super) fn check(body: &Body, kind: DocKind, signed: &ClockReading) -> Result
         | Body::Urged(_)
         | Body::ComplainantTold(_)
         | Body::Closed(_)
-        | Body::Reopened(_) => Err("only the hub states this"),
+        | Body::Reopened(_)
+        | Body::TakenBack(_)
+        | Body::ToldOnScene(_) => Err("only the hub states this"),
     }
 }
 

@@ -58,21 +58,15 @@ pub fn phase(record: &CaseRecord) -> Option<Phase> {
 }
 
 fn phase_of_order(record: &CaseRecord, order: &Order) -> Phase {
-    let result = order.feedback.iter().filter(|one| one.body.result.is_some()).max_by_key(|one| {
-        // A result counts from when the team recorded it, as the clocks do.
-        one.body.at
-    });
-    let returned = order.returns.last().map(|returned| returned.at);
-    if let Some(returned) = returned
-        && result.is_none_or(|result| result.body.at <= returned)
-    {
-        return Phase::Returned;
-    }
-    if let Some(result) = result {
-        let told = record.told.last().is_some_and(|told| told.at >= result.at);
+    // A result counts from when the team recorded it, as the clocks do.
+    if let Some(result) = order.standing_result() {
+        let told = record.tellings().last().is_some_and(|(told, _)| *told >= result.at);
         return if told { Phase::Told } else { Phase::FedBack };
     }
-    if !order.feedback.is_empty() {
+    if !order.returns.is_empty() {
+        return Phase::Returned;
+    }
+    if !order.feedback_as_recorded().is_empty() {
         return Phase::InProgress;
     }
     match order.deciding_claim() {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fact::body::{
     AboutOrder, FedBack, Judged, OrderReceived, Ordered, Overdue, Registered, ReviewSettled,
-    Ruling, Text,
+    Ruling, TakenBack, Text, ToldOnScene,
 };
 use crate::fact::{Author, Body, Fact};
 use crate::id::FactId;
@@ -36,7 +36,7 @@ pub struct CaseRecord {
     pub coordinations: Vec<Stated<Text>>,
     /// Its orders, oldest first.
     pub orders: Vec<Order>,
-    /// Every time that the complainant was told.
+    /// Every time that the command centre told the complainant.
     pub told: Vec<Stated<Text>>,
     /// Closures and reopenings, oldest first.
     pub closures: Vec<Stated<Closure>>,
@@ -70,6 +70,10 @@ pub struct Order {
     pub returns: Vec<Stated<AboutOrder>>,
     /// Work pressed for.
     pub urges: Vec<Stated<AboutOrder>>,
+    /// What the team's phones took back of what they had stated in the visit.
+    pub taken_back: Vec<Stated<TakenBack>>,
+    /// Every time that the team told a complainant on scene.
+    pub told: Vec<Stated<ToldOnScene>>,
 }
 
 /// One arrival claim with its verdicts: the machine's, newest last, and a supervisor's.
@@ -140,6 +144,20 @@ impl CaseRecord {
         self.orders.iter().rev().find(|order| self.ended(order).is_none())
     }
 
+    /// When the complainant was told and by which fact, oldest first: by the command centre, or on
+    /// scene unless the phone took that back.
+    #[must_use]
+    pub fn tellings(&self) -> Vec<(Millis, FactId)> {
+        let on_scene = self.orders.iter().flat_map(|order| {
+            let stands = |told: &&Stated<ToldOnScene>| !order.is_taken_back(told.body.fact);
+            order.told.iter().filter(stands).map(|told| (told.at, told.fact))
+        });
+        let mut all: Vec<_> =
+            self.told.iter().map(|told| (told.at, told.fact)).chain(on_scene).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// Urges and returns on the whole case: enough of them open an accountability referral.
     #[must_use]
     pub fn urges_and_returns(&self) -> usize {
@@ -180,6 +198,12 @@ impl CaseRecord {
             }),
             Body::Urged(body) => self.about(body.order, |order| {
                 order.urges.push(Stated { fact, at, body });
+            }),
+            Body::TakenBack(body) => self.about(body.order, |order| {
+                order.taken_back.push(Stated { fact, at, body });
+            }),
+            Body::ToldOnScene(body) => self.about(body.order, |order| {
+                order.told.push(Stated { fact, at, body });
             }),
             Body::ReviewSettled(body) => self.take_settlement(Stated { fact, at, body }),
             Body::Accepted(_)
@@ -223,6 +247,8 @@ impl Order {
             feedback: Vec::new(),
             returns: Vec::new(),
             urges: Vec::new(),
+            taken_back: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -246,7 +272,7 @@ impl Order {
     }
 
     /// The claim that decides this order: on time before late before under review; among equals
-    /// the earliest. Claims found not on scene decide nothing.
+    /// the earliest. Claims found not on scene, and those taken back, decide nothing.
     #[must_use]
     pub fn deciding_claim(&self) -> Option<(&Claim, Conclusion)> {
         let rank = |conclusion| match conclusion {
@@ -257,6 +283,7 @@ impl Order {
         };
         self.claims
             .iter()
+            .filter(|claim| !self.is_taken_back(claim.arrival))
             .filter_map(|claim| {
                 let conclusion = claim.conclusion()?;
                 Some(((rank(conclusion)?, claim.arrived_at()), claim, conclusion))
@@ -265,16 +292,40 @@ impl Order {
             .map(|(_, claim, conclusion)| (claim, conclusion))
     }
 
-    /// Results and progress by the time that the team recorded them, which an offline phone may
-    /// deliver in another order.
+    /// When and how a phone took back a fact that it had stated in the visit: the first time.
+    #[must_use]
+    pub fn taking_back(&self, fact: FactId) -> Option<&Stated<TakenBack>> {
+        self.taken_back.iter().find(|taken| taken.body.fact == fact)
+    }
+
+    /// Whether a phone took this fact back.
+    #[must_use]
+    pub fn is_taken_back(&self, fact: FactId) -> bool {
+        self.taking_back(fact).is_some()
+    }
+
+    /// Results and progress that stand, by the time that the team recorded them, which an offline
+    /// phone may deliver in another order. Those of outcomes that were taken back are left out.
     #[must_use]
     pub fn feedback_as_recorded(&self) -> Vec<&Stated<FedBack>> {
-        let mut feedback: Vec<_> = self.feedback.iter().collect();
+        let stands = |one: &&Stated<FedBack>| {
+            one.body.outcome.is_none_or(|outcome| !self.is_taken_back(outcome))
+        };
+        let mut feedback: Vec<_> = self.feedback.iter().filter(stands).collect();
         feedback.sort_by_key(|one| (one.body.at, one.fact));
         feedback
     }
 
-    /// Outcome facts that were fed back, each once.
+    /// The newest result that stands, unless the work was sent back since it was recorded.
+    #[must_use]
+    pub fn standing_result(&self) -> Option<&Stated<FedBack>> {
+        let mut feedback = self.feedback_as_recorded().into_iter();
+        let result = feedback.rfind(|one| one.body.result.is_some())?;
+        let returned = self.returns.last().map(|returned| returned.at);
+        (returned.is_none_or(|returned| result.body.at > returned)).then_some(result)
+    }
+
+    /// Outcome facts that were fed back, also those taken back since, each once.
     #[must_use]
     pub fn outcomes_fed_back(&self) -> BTreeSet<FactId> {
         self.feedback.iter().filter_map(|one| one.body.outcome).collect()

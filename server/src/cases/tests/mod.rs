@@ -6,4 +6,6 @@ mod desk;
 mod field;
 mod phone;
 mod races;
+mod second_look;
 mod silence;
+mod taken_back;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use onscene_sync_core::crypto::{SoftwareP256, fact_id};
 use onscene_sync_core::document::{DocKind, Document, Entry};
 use onscene_sync_core::fact::anchor::Head;
-use onscene_sync_core::fact::body::{Accepted, ArrivalClaim, Body, Outcome, OutcomeReport};
+use onscene_sync_core::fact::body::{
+    Accepted, ArrivalClaim, Body, Outcome, OutcomeReport, Text, Withdrawal,
+};
 use onscene_sync_core::fact::envelope::{read_anchor, seal};
 use onscene_sync_core::fact::{AnchorRef, Author, DeviceAuthor, FACT_VERSION, Fact};
 use onscene_sync_core::id::{Actor, BootId, DeviceId, DocId, FactId, PersonId, UnitId};
@@ -34,6 +36,8 @@ pub(super) struct Phone {
     newest: Option<AnchorRef>,
     unstated: Vec<AnchorRef>,
     booted_at: Millis,
+    boot: u8,
+    lag_ms: i64,
 }
 
 impl Phone {
@@ -77,6 +81,8 @@ impl Phone {
             newest: None,
             unstated: Vec::new(),
             booted_at: now.plus(-3_600_000),
+            boot: 0,
+            lag_ms: 0,
         }
     }
 
@@ -87,18 +93,58 @@ impl Phone {
 
     /// One exchange with the hub; everything pushed must be admitted.
     pub(super) async fn sync(&mut self, bureau: &Bureau) {
-        let clock = self.reading(bureau.app.now());
-        let request = SyncRequest {
+        let push = std::mem::take(&mut self.outbox);
+        self.exchange(bureau, push).await;
+    }
+
+    /// An exchange that delivers what was recorded in one visit only.
+    pub(super) async fn sync_visit(&mut self, bureau: &Bureau, visit: &str) {
+        let visit: DocId = visit.parse().unwrap();
+        let (push, kept) = self.outbox.drain(..).partition(|push| push.doc == visit);
+        self.outbox = kept;
+        self.exchange(bureau, push).await;
+    }
+
+    /// A request without changes, as it leaves the phone now.
+    pub(super) fn request(&self, bureau: &Bureau) -> SyncRequest {
+        SyncRequest {
             protocol: version::CURRENT,
             head: self.head,
-            clock,
+            clock: self.reading(bureau.app.now()),
             anchor: self.newest,
             cursors: self.cursors.values().copied().collect(),
-            push: std::mem::take(&mut self.outbox),
+            push: Vec::new(),
             want: Vec::new(),
             renew: false,
             max_bytes: 1 << 20,
-        };
+        }
+    }
+
+    /// A request reaches the hub and its answer is lost, or thrown away.
+    pub(super) async fn unanswered(&self, bureau: &Bureau, request: SyncRequest) {
+        exchange::sync(&bureau.app, &self.caller, request).await.unwrap();
+    }
+
+    /// Switches the phone off and on.
+    pub(super) fn reboot(&mut self, bureau: &Bureau) {
+        self.boot += 1;
+        self.booted_at = bureau.app.now().plus(-10_000);
+        self.newest = None;
+    }
+
+    /// From now on its boot clock lies by so much.
+    pub(super) fn set_boot_clock_back(&mut self, by_ms: i64) {
+        self.lag_ms = by_ms;
+    }
+
+    /// Puts back an older copy of the phone: its chain ends earlier.
+    pub(super) fn restore_from_backup(&mut self) {
+        self.head = Head { install: 1, seq: 0, fact: None };
+    }
+
+    async fn exchange(&mut self, bureau: &Bureau, push: Vec<Push>) {
+        let request = SyncRequest { push, ..self.request(bureau) };
+        let clock = request.clock;
         let reply = exchange::sync(&bureau.app, &self.caller, request).await.unwrap();
         for result in &reply.results {
             assert_eq!(result, &PushResult::Accepted);
@@ -155,6 +201,31 @@ impl Phone {
         self.state(bureau, visit, Body::Outcome(report), true)
     }
 
+    /// Takes back an earlier statement.
+    pub(super) fn withdraw(&mut self, bureau: &Bureau, visit: &str, fact: FactId) -> FactId {
+        let reason = "a mistake".to_owned();
+        self.state(bureau, visit, Body::Withdrawal(Withdrawal { fact, reason }), false)
+    }
+
+    /// Says that the complainant was told on scene.
+    pub(super) fn tell(&mut self, bureau: &Bureau, visit: &str) -> FactId {
+        let text = Text { text: "told at the door".to_owned(), by: None };
+        self.state(bureau, visit, Body::Told(text), false)
+    }
+
+    /// Settles on one of several outcomes.
+    pub(super) fn choose(&mut self, visit: &str, outcome: FactId) {
+        let entry = Entry { outcome: Some(outcome), ..Entry::default() };
+        self.write(visit.parse().unwrap(), &entry);
+    }
+
+    fn write(&mut self, doc: DocId, entry: &Entry) {
+        let actor = Actor { device: self.caller.device, install: 1, incarnation: 0 };
+        let document = self.docs.get_mut(&doc).expect("the phone holds the visit");
+        let written = document.write(actor, entry).unwrap();
+        self.outbox.push(Push { doc, kind: DocKind::Response, change: written.bytes.into() });
+    }
+
     fn fix(&self, tap: ClockReading, step: u8, metres: i32) -> Fix {
         // A receiver's noise: a metre or two, never twice the same.
         let noise = i32::from(step % 5) * 70 - i32::from(step % 3) * 90;
@@ -187,10 +258,7 @@ impl Phone {
         let (id, envelope) = seal(&fact, &self.key).unwrap();
         let outcome = is_outcome.then_some(id);
         let entry = Entry { facts: vec![(id, envelope)], outcome, ..Entry::default() };
-        let actor = Actor { device: self.caller.device, install: 1, incarnation: 0 };
-        let document = self.docs.get_mut(&doc).expect("the phone holds the visit");
-        let written = document.write(actor, &entry).unwrap();
-        self.outbox.push(Push { doc, kind: DocKind::Response, change: written.bytes.into() });
+        self.write(doc, &entry);
         self.head = Head { install: 1, seq: self.head.seq + 1, fact: Some(id) };
         id
     }
@@ -231,11 +299,10 @@ impl Phone {
     }
 
     fn reading(&self, now: Millis) -> ClockReading {
-        let boot_ns = u64::try_from(now.since(self.booted_at)).unwrap() * 1_000_000;
-        ClockReading {
-            wall_ms: now.0,
-            boot_ns,
-            boot: BootId::from_bytes(*self.caller.device.as_bytes()),
-        }
+        let since = now.since(self.booted_at) - self.lag_ms;
+        let boot_ns = u64::try_from(since).unwrap() * 1_000_000;
+        let mut boot = *self.caller.device.as_bytes();
+        boot[7] = boot[7].wrapping_add(self.boot);
+        ClockReading { wall_ms: now.0, boot_ns, boot: BootId::from_bytes(boot) }
     }
 }

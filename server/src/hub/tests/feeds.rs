@@ -135,7 +135,7 @@ async fn the_hubs_own_facts_reach_the_squad(store: TestStore) {
             let squad = buckets::supervision_of(tx, SQUAD).await?;
             assert_eq!(squad, [Bucket::Supervision(SQUAD), Bucket::Supervision(DISTRICT)]);
             buckets::enter(tx, case, &[Bucket::Unit(SQUAD)], now).await?;
-            append::append(tx, &app, case, bodies).await
+            append::append(tx, &app, case, app.now(), bodies).await
         })
     });
     let appended = appended.await.unwrap();

@@ -123,25 +123,19 @@ pub(super) fn ordered_or_closed(record: &CaseRecord, started: Millis) -> Option<
 }
 
 /// From a result's reaching the command centre to the complainant's being told, or to the result's
-/// being sent back. A closed case still owes the telling.
+/// being sent or taken back. A closed case still owes the telling.
 fn complainant_spans(record: &CaseRecord) -> Vec<(Started, Option<Stopped>)> {
-    let mut results: Vec<Started> = record
-        .orders
-        .iter()
-        .flat_map(|order| &order.feedback)
-        .filter(|one| one.body.result.is_some())
-        .map(|one| Started { at: one.at, fact: Some(one.fact) })
-        .collect();
-    results.sort_by_key(|start| start.at);
+    let results = results(record);
+    let tellings = record.tellings();
     let mut spans: Vec<(Started, Option<Stopped>)> = Vec::new();
-    for start in results {
+    for (place, (start, _)) in results.iter().enumerate() {
         let open = spans.last().is_some_and(|(_, end)| end.is_none_or(|end| end.at > start.at));
         if open {
             continue;
         }
-        let told = record.told.iter().find(|told| told.at >= start.at).map(|told| Stopped {
-            at: told.at,
-            fact: Some(told.fact),
+        let told = tellings.iter().find(|(at, _)| *at >= start.at).map(|(at, fact)| Stopped {
+            at: *at,
+            fact: Some(*fact),
             how: How::Done,
         });
         let returned = record
@@ -155,7 +149,43 @@ fn complainant_spans(record: &CaseRecord) -> Vec<(Started, Option<Stopped>)> {
                 fact: Some(returned.fact),
                 how: How::Lifted(Lifted::WorkReturned),
             });
-        spans.push((start, told.into_iter().chain(returned).min_by_key(|stop| stop.at)));
+        let taken = all_taken_back(&results[place..]);
+        let stop = told.into_iter().chain(returned).chain(taken).min_by_key(|stop| stop.at);
+        spans.push((*start, stop));
     }
     spans
+}
+
+/// Every result by when it reached the command centre, and when it was taken back.
+fn results(record: &CaseRecord) -> Vec<(Started, Option<Stopped>)> {
+    let mut results: Vec<_> = record
+        .orders
+        .iter()
+        .flat_map(|order| order.feedback.iter().map(move |one| (order, one)))
+        .filter(|(_, one)| one.body.result.is_some())
+        .map(|(order, one)| {
+            let taken = one.body.outcome.and_then(|outcome| order.taking_back(outcome));
+            let taken = taken.map(|taken| Stopped {
+                at: taken.at.max(one.at),
+                fact: Some(taken.fact),
+                how: How::Lifted(Lifted::ResultTakenBack),
+            });
+            (Started { at: one.at, fact: Some(one.fact) }, taken)
+        })
+        .collect();
+    results.sort_by_key(|(start, _)| start.at);
+    results
+}
+
+/// When none of the results that follow upon each other stood any more; `None` while one stands.
+fn all_taken_back(results: &[(Started, Option<Stopped>)]) -> Option<Stopped> {
+    let mut last: Option<Stopped> = None;
+    for (start, taken) in results {
+        if last.is_some_and(|last| last.at < start.at) {
+            break;
+        }
+        let taken = (*taken)?;
+        last = Some(last.filter(|last| last.at >= taken.at).unwrap_or(taken));
+    }
+    last
 }

@@ -103,6 +103,8 @@ pub enum Lifted {
     ComplexMatter,
     /// The result was sent back, so the complainant is not told it.
     WorkReturned,
+    /// The team took its result back, so the complainant is not told it.
+    ResultTakenBack,
 }
 
 /// One clock, with all that led to its state.
