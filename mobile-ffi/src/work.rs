@@ -1,5 +1,7 @@
 //! Looking: orders, cases and inspections as this phone knows them.
 
+use std::collections::BTreeSet;
+
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::{Body, Fact, envelope};
 use onscene_sync_core::id::{DocId, FactId};
@@ -39,9 +41,9 @@ pub struct WorkItem {
     pub received_at: Option<Millis>,
     /// Someone of the team has accepted it.
     pub accepted: bool,
-    /// Someone of the team has claimed to be on scene.
+    /// Someone of the team has claimed to be on scene, and has not taken it back.
     pub arrived: bool,
-    /// The team has an outcome.
+    /// The team has an outcome that was not taken back.
     pub done: bool,
 }
 
@@ -144,7 +146,11 @@ impl Device {
         let Some(view) = documents::view(self.store.read(), doc)? else {
             return Ok(Conflicts::default());
         };
-        let several = |facts: Vec<FactId>| if facts.len() > 1 { facts } else { Vec::new() };
+        let withdrawn = withdrawn(&self.facts_of(doc)?);
+        let several = |mut facts: Vec<FactId>| {
+            facts.retain(|fact| !withdrawn.contains(fact));
+            if facts.len() > 1 { facts } else { Vec::new() }
+        };
         let items = view.checklist().into_iter().filter(|(_, answers)| answers.len() > 1);
         Ok(Conflicts {
             outcomes: several(view.outcomes()),
@@ -161,7 +167,9 @@ impl Device {
     ) -> Result<WorkItem, DeviceError> {
         let ordered = &order.issued.body;
         let facts = self.facts_of(ordered.inspection)?;
-        let any = |test: fn(&Body) -> bool| facts.iter().any(|(_, fact)| test(&fact.body));
+        let withdrawn = withdrawn(&facts);
+        let standing = || facts.iter().filter(|(id, _)| !withdrawn.contains(id));
+        let any = |test: fn(&Body) -> bool| standing().any(|(_, fact)| test(&fact.body));
         let registered = record.registration.as_ref().map(|stated| &stated.body);
         Ok(WorkItem {
             order: order.issued.fact,
@@ -217,4 +225,13 @@ impl Device {
         });
         Ok(facts)
     }
+}
+
+/// What its authors took back of these facts.
+fn withdrawn(facts: &[(FactId, Fact)]) -> BTreeSet<FactId> {
+    let named = |fact: &Fact| match &fact.body {
+        Body::Withdrawal(withdrawal) => Some(withdrawal.fact),
+        _ => None,
+    };
+    facts.iter().filter_map(|(_, fact)| named(fact)).collect()
 }

@@ -98,6 +98,9 @@ fn a_visit_recorded_offline_arrives_in_one_exchange() {
     assert_eq!((author.seq, author.install), (2, 1));
     assert!(matches!(arrival.body, Body::Arrival(claim) if claim.tap == tap));
     assert_eq!(fake.sync(&mut device, &mut hub), 1, "an idle sync is one exchange");
+    device.withdraw(receipt.fact, "it was the next street").unwrap();
+    let work = &device.my_work().unwrap()[0];
+    assert!(work.accepted && !work.arrived && work.done, "what is taken back is to be done again");
 }
 
 #[test]

@@ -47,6 +47,29 @@ fn an_answer_is_good_after_the_app_was_killed_and_good_for_nothing_twice() {
 }
 
 #[test]
+fn a_request_names_the_end_of_all_that_was_recorded_sent_or_not() {
+    let (_folder, fake, mut hub, mut device, job) = enrolled();
+    let mut named = Vec::new();
+    for round in 1..=2 {
+        device.note(job, &format!("note {round}")).unwrap();
+        device.note(job, &format!("another {round}")).unwrap();
+        let request = fake.next_request(&mut device);
+        // Recorded once the request had left: the next one names it.
+        let last = device.note(job, &format!("meanwhile {round}")).unwrap();
+        let body = wire::decompress(&request.body).unwrap();
+        let asked: SyncRequest = wire::decode(&body).unwrap();
+        named.push((asked.head.seq, asked.head.fact == Some(last)));
+        device.sync_failed(request.id, "no answer").unwrap();
+        fake.advance(600_000);
+        device.sync_soon();
+    }
+    assert_eq!(named, [(2, false), (5, false)]);
+    assert!(hub.facts().is_empty(), "nothing of it was delivered");
+    fake.sync(&mut device, &mut hub);
+    assert_eq!(hub.facts().len(), 6);
+}
+
+#[test]
 fn an_anchor_of_an_earlier_boot_is_not_told_beside_this_boots_clock() {
     let (_folder, fake, mut hub, mut device, _) = enrolled();
     fake.advance(3_600_000);

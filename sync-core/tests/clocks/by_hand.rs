@@ -1,7 +1,9 @@
 //! Phases and clocks on histories written out by hand, so that the reader can check them.
 
-use super::history::{BASE, Event, History, facts};
-use onscene_sync_core::fact::body::Ruling;
+use super::history::{BASE, Event, History, fact_id, facts, millis};
+use onscene_sync_core::fact::body::{FedBack, Outcome, Ruling, TakenBack, ToldOnScene};
+use onscene_sync_core::fact::{Author, Body, Fact};
+use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::rules::arrival::Conclusion;
 use onscene_sync_core::rules::clocks::{Clock, ClockKind, ClockState, Lifted, StepKind, clocks};
 use onscene_sync_core::rules::phase::{Phase, phase};
@@ -119,4 +121,70 @@ fn a_complex_matter_lifts_the_on_the_spot_clock_even_the_next_day() {
 fn an_unknown_policy_is_an_error_that_names_it() {
     let none = Policies::new([]);
     assert_eq!(clocks(&record(&[]), &none, BASE), Err(UnknownPolicy(1)));
+}
+
+/// Facts of the hub beside those of a history, numbered from 500.
+fn stated(events: &[(i64, Event)], more: Vec<(i64, Body)>) -> CaseRecord {
+    let doc = DocId::from_bytes([1; 16]);
+    let more = more.into_iter().enumerate().map(|(place, (at, body))| {
+        (fact_id(500 + place), Fact { version: 1, doc, author: Author::Hub(millis(at)), body })
+    });
+    let mut all = facts(&history_of(events));
+    all.extend(more);
+    let record = CaseRecord::from_facts(all.iter().cloned());
+    all.reverse();
+    assert_eq!(record, CaseRecord::from_facts(all), "whatever is read first");
+    record
+}
+
+fn state_of(record: &CaseRecord, now: i64, kind: ClockKind) -> Vec<ClockState> {
+    let all = clocks(record, &Policies::built_in(), millis(now)).expect("known policy");
+    all.into_iter().filter(|clock| clock.kind == kind).map(|clock| clock.state).collect()
+}
+
+fn take_back(fact: FactId) -> Body {
+    Body::TakenBack(TakenBack { order: fact_id(1), fact, withdrawal: fact_id(900) })
+}
+
+#[test]
+fn when_a_claim_is_taken_back_the_next_best_decides_and_then_none() {
+    let arrival = |at, conclusion| (at, Event::Arrival { order: 0, effective: at, conclusion });
+    let events =
+        [(0, Event::Order), arrival(30, Conclusion::OnTime), arrival(80, Conclusion::Late)];
+    let [first, second] = [fact_id(1_002), fact_id(1_003)];
+    let deciding = |record: &CaseRecord| record.orders[0].deciding_claim().map(|claim| claim.1);
+    assert_eq!(deciding(&stated(&events, vec![])), Some(Conclusion::OnTime));
+    // Taken back even before the hub came to judge it.
+    let record = stated(&events, vec![(20, take_back(first))]);
+    assert_eq!(deciding(&record), Some(Conclusion::Late));
+    assert_eq!(record.orders[0].claims.len(), 2, "both stay on record");
+    let record = stated(&events, vec![(20, take_back(first)), (90, take_back(second))]);
+    assert_eq!(deciding(&record), None);
+    assert_eq!(state_of(&record, 90, ClockKind::Arrival), [ClockState::Breached]);
+    assert_eq!(state_of(&record, 90, ClockKind::OnTheSpotFeedback), []);
+}
+
+#[test]
+fn the_centre_owes_the_telling_while_any_result_stands() {
+    let fed_back = |outcome: FactId, at| {
+        let (order, result) = (fact_id(1), Some(Outcome::Stopped));
+        Body::FedBack(FedBack { order, outcome: Some(outcome), result, at: millis(at) })
+    };
+    let [one, two] = [fact_id(801), fact_id(802)];
+    let events = [(0, Event::Order)];
+    let telling = |more: Vec<(i64, Body)>| {
+        let mut facts = vec![(10, fed_back(one, 10)), (20, fed_back(two, 20))];
+        facts.extend(more);
+        state_of(&stated(&events, facts), 100, ClockKind::ComplainantFeedback)
+    };
+    let lifted = ClockState::Lifted { because: Lifted::ResultTakenBack };
+    assert!(matches!(telling(vec![])[..], [ClockState::Running { .. }]));
+    assert!(matches!(telling(vec![(30, take_back(one))])[..], [ClockState::Running { .. }]));
+    assert_eq!(telling(vec![(30, take_back(one)), (40, take_back(two))]), [lifted]);
+    let again = telling(vec![(15, take_back(one))]);
+    assert!(again[0] == lifted && matches!(again[1], ClockState::Running { .. }), "{again:?}");
+    let told = Body::ToldOnScene(ToldOnScene { order: fact_id(1), fact: fact_id(803) });
+    assert_eq!(telling(vec![(50, told.clone())]), [ClockState::Met]);
+    let unsaid = vec![(50, told), (60, take_back(fact_id(803)))];
+    assert!(matches!(telling(unsaid)[..], [ClockState::Running { .. }]));
 }

@@ -292,12 +292,12 @@ fn verdict(conclusion: Conclusion) -> Verdict {
     verdict
 }
 
-fn fact_id(position: usize) -> FactId {
+pub(super) fn fact_id(position: usize) -> FactId {
     let mut id = [0; 16];
     id[..2].copy_from_slice(&u16::try_from(position).expect("few events").to_be_bytes());
     FactId::from_bytes(id)
 }
 
-fn millis(minute: i64) -> Millis {
+pub(super) fn millis(minute: i64) -> Millis {
     BASE.plus(minute * 60_000)
 }
