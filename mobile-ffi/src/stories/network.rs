@@ -60,7 +60,7 @@ fn a_request_names_the_end_of_all_that_was_recorded_sent_or_not() {
         let asked: SyncRequest = wire::decode(&body).unwrap();
         named.push((asked.head.seq, asked.head.fact == Some(last)));
         device.sync_failed(request.id, "no answer").unwrap();
-        fake.advance(600_000);
+        fake.advance(60_000);
         device.sync_soon();
     }
     assert_eq!(named, [(2, false), (5, false)]);
