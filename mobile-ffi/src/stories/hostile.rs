@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::testing::{FakeHost, Hub, UNIT, reply};
-use crate::{Counts, Device, EventKind, Job};
+use crate::{Counts, Device, EventKind, Job, Step};
 
 type Lie = Box<dyn Fn(&mut SyncReply)>;
 
@@ -125,6 +125,35 @@ fn every_lie_about_documents_is_seen_and_mended() {
         let alarms = scene().survives(|answer| lie(answer));
         assert!(alarms.len() >= 2, "{name}: besides the results, {alarms:?}");
     }
+}
+
+#[test]
+fn a_hub_that_promises_more_and_sends_nothing_is_not_asked_without_end() {
+    let mut scene = scene();
+    scene.settles();
+    scene.device.sync_soon();
+    let request = scene.fake.next_request(&mut scene.device);
+    let asked = wire::decode(&wire::decompress(&request.body).unwrap()).unwrap();
+    let device = scene.device.standing().unwrap().unwrap().device;
+    let mut answer: SyncReply = scene.hub.sync(device, asked);
+    for page in &mut answer.buckets {
+        page.frames.clear();
+        page.checksum = None;
+    }
+    scene.device.sync_apply(request.id, &reply(200, wire::encode(&answer))).unwrap();
+    assert_eq!(scene.device.sync_next().unwrap(), Step::Idle);
+}
+
+#[test]
+fn a_printed_request_shows_no_token_and_nothing_recorded() {
+    let mut scene = scene();
+    let request = scene.fake.next_request(&mut scene.device);
+    let token = request.headers.iter().find(|(name, _)| *name == "authorization").unwrap();
+    let printed = format!("{request:?}");
+    assert!(printed.contains("/v1/sync"), "{printed}");
+    assert!(!printed.contains(&token.1) && !printed.contains("DPoP"), "{printed}");
+    let printed = format!("{:?}", reply(200, b"onr_secret".to_vec()));
+    assert!(printed.contains("200") && !printed.contains("onr"), "{printed}");
 }
 
 #[test]

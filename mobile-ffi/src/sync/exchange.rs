@@ -76,7 +76,10 @@ pub(crate) fn apply(
     if let Some(bytes) = &reply.anchor {
         inbox.anchor(sent, bytes)?;
     }
-    let more = reply.buckets.iter().any(|page| page.checksum.is_none());
+    // A hub that promises more and sends nothing would have the phone ask without end.
+    let brought =
+        !reply.docs.is_empty() || reply.buckets.iter().any(|page| !page.frames.is_empty());
+    let more = brought && reply.buckets.iter().any(|page| page.checksum.is_none());
     for effect in replica::answer(&Lent(db), sent, reply)? {
         inbox.take(effect)?;
     }

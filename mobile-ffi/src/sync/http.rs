@@ -1,4 +1,9 @@
 //! What the host is asked to do, and what it brings back. The library itself opens no socket.
+//!
+//! Headers and bodies hold tokens, codes and what was recorded: printed for debugging, a request
+//! and an answer show none of it.
+
+use std::fmt;
 
 /// The next thing to do for sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub enum WaitReason {
 }
 
 /// A request to be sent as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
     /// Names the request when its answer comes.
     pub id: u64,
@@ -49,7 +54,7 @@ pub struct HttpRequest {
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpReply {
     /// The status.
     pub status: u16,
@@ -57,6 +62,21 @@ pub struct HttpReply {
     pub headers: Vec<(String, String)>,
     /// The body as it came.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, method, url, body, deadline_ms, .. } = self;
+        let shown = format_args!("{id}: {method} {url}, {} bytes, {deadline_ms} ms", body.len());
+        f.debug_tuple("HttpRequest").field(&shown).finish()
+    }
+}
+
+impl fmt::Debug for HttpReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = format_args!("{}, {} bytes", self.status, self.body.len());
+        f.debug_tuple("HttpReply").field(&shown).finish()
+    }
 }
 
 impl HttpReply {
