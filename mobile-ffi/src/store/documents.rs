@@ -175,7 +175,12 @@ pub(crate) fn sweep(db: &Connection, wall_ms: i64) -> Result<(), DeviceError> {
     let docs: Vec<[u8; 16]> =
         statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for doc in docs {
-        db.execute("UPDATE doc SET base = NULL, sum = 0, wanted = 0 WHERE doc = ?1", [doc])?;
+        // What is written without the base begins at the beginning: under another author's number.
+        db.execute(
+            "UPDATE doc SET base = NULL, sum = 0, wanted = 0, incarnation = incarnation + 1
+             WHERE doc = ?1",
+            [doc],
+        )?;
         db.execute("DELETE FROM ordered WHERE case_doc = ?1", [doc])?;
         let doc = Some(DocId::from_bytes(doc));
         events::add(db, wall_ms, events::EventKind::DocumentLeft, doc, "no longer in your scope")?;

@@ -160,3 +160,20 @@ fn the_same_deed_after_a_refusal_is_another_change_and_is_answered_for() {
         assert_eq!(hub.quarantine.len() as u64, refused);
     }
 }
+
+#[test]
+fn a_document_that_was_let_go_is_not_written_under_numbers_used_before() {
+    let (folder, fake, mut hub) = (tempfile::tempdir().unwrap(), FakeHost::new(1), Hub::new());
+    let mut device = fake.enrolled(folder.path(), &mut hub);
+    let job = Job::Inspection(device.begin_patrol().unwrap());
+    device.answer(job, "fire_lane", Answer::Yes).unwrap();
+    fake.sync(&mut device, &mut hub);
+    hub.devices.values_mut().for_each(|phone| phone.revoked = true);
+    let other = Job::Inspection(device.begin_patrol().unwrap());
+    device.note(other, "the answer to this lets all documents go").unwrap();
+    fake.sync(&mut device, &mut hub);
+    device.answer(job, "fire_lane", Answer::Yes).unwrap();
+    fake.sync(&mut device, &mut hub);
+    let counts = Counts { recorded: 3, saved: 0, delivered: 1, refused: 2 };
+    assert_eq!(device.counts().unwrap(), counts);
+}
