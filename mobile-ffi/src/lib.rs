@@ -9,7 +9,7 @@
 //! | `device` | opening, enrolling, events |
 //! | `record`, `arrival` | what a person does |
 //! | `work`, `items` | what a person sees |
-//! | `sync` | requests out, answers in |
+//! | `sync` | requests out, answers in, and what the hub says in between |
 //! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
 //! | `store` | the one file |
 //!

@@ -3,6 +3,7 @@
 mod crash;
 mod everyday;
 mod hostile;
+mod live;
 mod network;
 mod refusal;
 mod restore;

@@ -7,7 +7,9 @@ mod account;
 mod dpop;
 mod exchange;
 mod http;
+mod live;
 mod pace;
+mod problem;
 
 use minicbor::{Decode, Encode};
 use onscene_sync_core::enrolment::message::{
@@ -18,7 +20,6 @@ use onscene_sync_core::sync::message::SyncReply;
 use onscene_sync_core::sync::wire;
 use onscene_sync_core::time::ClockReading;
 use rusqlite::Connection;
-use serde::Deserialize;
 
 use crate::device::Device;
 use crate::error::DeviceError;
@@ -26,6 +27,7 @@ use crate::host::Host;
 use crate::store::events::{self, EventKind};
 use crate::store::meta::{self, Enrolment};
 use dpop::Occasion;
+use problem::{Problem, wants_fresh_proof};
 
 pub(crate) use account::kept_words;
 pub(crate) use exchange::REVOKED;
@@ -39,9 +41,6 @@ const STRANGER_PAUSE_MS: u64 = 5 * 60 * 1000;
 /// Answers between two exchanges that may be followed by another request at once: a fresh nonce, a
 /// token that has had its day.
 const RETRIES: u32 = 3;
-
-/// How the hub's own problems are named (RFC 9457).
-const PROBLEM: &str = "urn:onscene:problem:";
 
 const OPEN: &str = "open_request";
 const LAST_ID: &str = "last_request";
@@ -342,27 +341,6 @@ fn read_sync(reply: &HttpReply) -> Result<SyncReply, wire::WireError> {
     }
 }
 
-/// What of RFC 9457 a person is shown.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    #[serde(rename = "type")]
-    kind: String,
-    title: String,
-    detail: String,
-}
-
-impl Problem {
-    /// Whether the hub itself says this, rather than something between it and the phone.
-    fn is_ours(&self) -> bool {
-        self.kind.starts_with(PROBLEM)
-    }
-
-    fn is(&self, code: &str) -> bool {
-        self.kind.strip_prefix(PROBLEM) == Some(code)
-    }
-}
-
 fn failed(
     tx: &Connection,
     open: &Open,
@@ -370,11 +348,8 @@ fn failed(
     now: &ClockReading,
     fresh_nonce: bool,
 ) -> Result<Verdict, DeviceError> {
-    let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let challenge = reply.header("www-authenticate").unwrap_or_default();
-    // A proof that arrived twice is refused the second time: a new one is as good as the first was.
-    let stale = challenge.contains("use_dpop_nonce") || problem.is("proof_replayed");
-    if reply.status == 401 && stale && fresh_nonce {
+    let problem = Problem::read(reply);
+    if reply.status == 401 && fresh_nonce && wants_fresh_proof(reply) {
         return Ok(Verdict::Retry);
     }
     if reply.status == 401 && matches!(open.errand, Errand::Sync(_)) {

@@ -206,7 +206,7 @@ impl Hub {
                 .map(|(_, value)| value.as_str())
         };
         let proof = header("dpop").expect("every request carries a proof");
-        let (jwk, claims) = parts(proof);
+        let (jwk, claims) = proof_parts(proof);
         assert_eq!(claims["htu"], request.url.as_str());
         if claims["nonce"] != NONCE {
             return with_nonce(reply(401, ""), r#"DPoP error="use_dpop_nonce""#);
@@ -443,7 +443,8 @@ fn with_nonce(mut reply: HttpReply, challenge: &str) -> HttpReply {
     reply
 }
 
-fn parts(proof: &str) -> (Value, Value) {
+/// The key and the claims of a proof.
+pub(crate) fn proof_parts(proof: &str) -> (Value, Value) {
     let part = |text: &str| -> Value {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
     };

@@ -14,7 +14,7 @@ use crate::device::{Device, OpenConfig};
 use crate::host::{Clock, Host, HostError, KeyStore, Random};
 use crate::sync::{Applied, HttpReply, HttpRequest, Step};
 
-pub(crate) use hub::{Hub, UNIT};
+pub(crate) use hub::{Hub, UNIT, proof_parts};
 
 /// The platform of one phone. Clones are the same phone.
 #[derive(Clone)]

@@ -26,12 +26,20 @@ pub enum Round {
     Unanswered(String),
 }
 
-/// Syncs: sends what `device` hands out and hands back what comes.
+/// Syncs: asks the hub for news and delivers what waits.
 ///
 /// # Errors
 /// When the device's store or platform fails.
 pub async fn round(device: &mut Device, transport: &Transport) -> Result<Round, DeviceError> {
     device.sync_soon();
+    deliver(device, transport).await
+}
+
+/// Syncs if the phone has a reason to: sends what `device` hands out and hands back what comes.
+///
+/// # Errors
+/// When the device's store or platform fails.
+pub async fn deliver(device: &mut Device, transport: &Transport) -> Result<Round, DeviceError> {
     let mut requests = 0;
     while requests < REQUESTS {
         let request = match device.sync_next()? {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onscene_mobile::{HttpReply, HttpRequest};
 use onscene_sync_core::limits::MESSAGE_BYTES;
-use reqwest::{Client, Method, redirect};
+use reqwest::{Client, Method, Response, redirect};
 use thiserror::Error;
 
 /// A request that was not answered. Whether it arrived is not known.
@@ -49,22 +49,26 @@ impl Transport {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
-        let mut response = builder.send().await?;
-        let status = response.status().as_u16();
-        let headers = response
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
-            .collect();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > MESSAGE_BYTES {
-                return Err(Unanswered::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(HttpReply { status, headers, body })
+        read(builder.send().await?).await
     }
+}
+
+/// Reads an answer to its end.
+pub(super) async fn read(mut response: Response) -> Result<HttpReply, Unanswered> {
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+        .collect();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MESSAGE_BYTES {
+            return Err(Unanswered::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(HttpReply { status, headers, body })
 }
 
 #[cfg(test)]

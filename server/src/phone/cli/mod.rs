@@ -3,9 +3,11 @@
 mod arrive;
 mod jobs;
 mod show;
+mod syncing;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use onscene_mobile::{Device, DeviceError, Job, OpenConfig};
@@ -15,13 +17,13 @@ use onscene_sync_core::id::FactId;
 use onscene_sync_core::place::Datum;
 use thiserror::Error;
 
-use super::drive::{Round, round};
 use super::fixes::{NotAFix, TypedFix};
 use super::folder::{Folder, FolderError};
 use super::gnsslogger::NotARecording;
 use super::lend;
-use super::transport::{Transport, Unanswered};
+use super::transport::Unanswered;
 use crate::random::SystemRandom;
+use syncing::{sync, watch};
 
 /// A phone on the command line.
 #[derive(Debug, Args)]
@@ -76,8 +78,10 @@ enum Command {
     },
     /// Exchange everything with the hub now.
     Sync {
-        /// Keep syncing every so many seconds until Ctrl-C.
-        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5")]
+        /// Keep syncing until Ctrl-C: at once when the hub has news, and every so many seconds when
+        /// it cannot say so.
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5",
+            value_parser = clap::value_parser!(u64).range(1..=86_400))]
         watch: Option<u64>,
     },
     /// Go out of coverage: `sync` refuses until `online`.
@@ -270,7 +274,11 @@ pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), P
             screen.status(&device, folder.is_offline(), false)
         }
         Command::Sync { watch: Some(seconds) } => {
-            watch(&folder, &mut device, seconds, &mut screen).await
+            let every = Duration::from_secs(seconds);
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+                ended = watch(&folder, &mut device, every, &mut screen) => ended,
+            }
         }
         Command::Offline => {
             folder.set_offline(true)?;
@@ -303,45 +311,6 @@ fn open(folder: &Folder) -> Result<Device, PhoneError> {
 
 fn job(device: &Device, order: &OrderArg) -> Result<Job, PhoneError> {
     jobs::find(device, &order.order).map(Job::Order)
-}
-
-async fn sync(folder: &Folder, device: &mut Device) -> Result<(), PhoneError> {
-    if folder.is_offline() {
-        let mend = "this phone is offline: `onscene phone online` brings it back";
-        return Err(PhoneError::NotSynced(mend.to_owned()));
-    }
-    match round(device, &Transport::new()?).await? {
-        Round::Done { .. } => match device.events_since(0, u32::MAX)?.last() {
-            Some(event) if device.standing()?.is_none() => {
-                Err(PhoneError::NotSynced(event.detail.clone()))
-            }
-            _ => Ok(()),
-        },
-        Round::Unanswered(why) => Err(PhoneError::NotSynced(why)),
-        Round::Wait { ms, why } => {
-            let text = format!("the next attempt is due in {} s: {why:?}", ms.div_ceil(1000));
-            Err(PhoneError::NotSynced(text))
-        }
-    }
-}
-
-async fn watch<W: Write + Send>(
-    folder: &Folder,
-    device: &mut Device,
-    seconds: u64,
-    screen: &mut show::Screen<'_, W>,
-) -> Result<(), PhoneError> {
-    let mut shown = 0;
-    loop {
-        if let Err(error) = sync(folder, device).await {
-            screen.said("sync", &error.to_string())?;
-        }
-        shown = screen.events(device, shown)?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
-            () = tokio::time::sleep(std::time::Duration::from_secs(seconds.max(1))) => {}
-        }
-    }
 }
 
 impl From<DatumArg> for Datum {

@@ -3,13 +3,18 @@
 use clap::Parser;
 use onscene_sync_core::id::UnitId;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::*;
 use crate::demo::desk::Desk;
 use crate::demo::founding::{self, ADMIN_KEY};
 use crate::demo::hub::Hub;
 use crate::demo::memory::FIRST_MORNING;
+use crate::phone::drive::Round;
+use crate::phone::live::Dialler;
+use crate::phone::watch::{Turn, Watch};
 
+const IN_TIME: Duration = Duration::from_secs(10);
 const RECORDING: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/gnsslogger_pixel6.txt");
 
@@ -24,6 +29,8 @@ struct Trial {
     dir: tempfile::TempDir,
     hub: Hub,
     code: String,
+    centre: Desk,
+    unit: UnitId,
 }
 
 impl Trial {
@@ -41,15 +48,29 @@ impl Trial {
         let label = json!({ "label": "test" });
         let key = admin.post(&format!("/v1/people/{desk}/keys"), &label).await.unwrap();
         let centre = Desk::new(client, &hub.address, &key.read::<String>("/key").unwrap());
+        let trial = Self { dir, hub, code, centre, unit };
+        trial.dispatch().await;
+        trial
+    }
+
+    /// Orders the unit out to another case.
+    async fn dispatch(&self) {
         let case = json!({
             "class": "complaint", "channel": "telephone", "matter": "noise", "summary": "Noise",
             "site": { "datum": "wgs84", "circle": {
                 "centre": { "lat": 37.426_6, "lon": -122.173_7 }, "radius_m": 150.0 } },
         });
-        let case = centre.post("/v1/cases", &case).await.unwrap().read::<String>("/id").unwrap();
-        let order = json!({ "unit": unit });
-        centre.post(&format!("/v1/cases/{case}/orders"), &order).await.unwrap();
-        Self { dir, hub, code }
+        let case = self.centre.post("/v1/cases", &case).await.unwrap();
+        let orders = format!("/v1/cases/{}/orders", case.read::<String>("/id").unwrap());
+        self.centre.post(&orders, &json!({ "unit": self.unit })).await.unwrap();
+    }
+
+    /// The phone as the library has it, enrolled.
+    async fn device(&self) -> (Folder, Device) {
+        self.enrol().await.unwrap();
+        let folder = Folder::existing(&self.dir.path().join("phone")).unwrap();
+        let device = open(&folder).unwrap();
+        (folder, device)
     }
 
     async fn phone(&self, words: &[&str]) -> Result<String, PhoneError> {
@@ -117,5 +138,77 @@ async fn what_cannot_be_done_is_refused_with_its_mend() {
     let no_datum = Line::try_parse_from(["phone", "arrive", "1", "--fix", "36,117,8"]);
     assert!(no_datum.unwrap_err().to_string().contains("--datum"));
     assert_eq!(trial.json(&["status"]).await["recorded"], 0);
+    trial.hub.stop().await;
+}
+
+/// Turns until the phone has so many orders.
+async fn until_orders(watch: &mut Watch, device: &mut Device, folder: &Folder, orders: usize) {
+    let all = async {
+        while device.my_work().unwrap().len() < orders {
+            watch.turn(device, folder).await.unwrap();
+        }
+    };
+    timeout(IN_TIME, all).await.expect("the orders arrive in time");
+}
+
+#[tokio::test]
+async fn a_watching_phone_hears_of_an_order_long_before_it_would_ask() {
+    let trial = Trial::begin().await;
+    let (folder, mut device) = trial.device().await;
+    let mut watch = Watch::new(Duration::from_secs(600)).unwrap();
+    for _ in 0..2 {
+        let turn = timeout(IN_TIME, watch.turn(&mut device, &folder)).await.expect("due at once");
+        assert!(matches!(turn, Ok(Turn::Synced(Round::Done { requests: 1.. }))), "{turn:?}");
+    }
+    assert!(watch.is_live());
+    for orders in 2..=3 {
+        trial.dispatch().await;
+        until_orders(&mut watch, &mut device, &folder, orders).await;
+    }
+    assert!(watch.is_live());
+    trial.hub.stop().await;
+    let turn =
+        timeout(IN_TIME, watch.turn(&mut device, &folder)).await.expect("the loss is noticed");
+    assert!(matches!(turn, Ok(Turn::Synced(Round::Unanswered(_)))), "{turn:?}");
+    assert!(!watch.is_live());
+}
+
+#[tokio::test]
+async fn a_phone_without_a_live_connection_asks_by_the_clock_and_tries_again() {
+    let trial = Trial::begin().await;
+    let (folder, mut device) = trial.device().await;
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        let request = device.live_request().unwrap().expect("enrolled a moment ago");
+        taken.push(Dialler::new().unwrap().open(&request).await.unwrap());
+    }
+    let mut watch = Watch::new(Duration::from_secs(1)).unwrap();
+    watch.turn(&mut device, &folder).await.unwrap();
+    assert!(!watch.is_live(), "the hub allows no fourth connection");
+    trial.dispatch().await;
+    until_orders(&mut watch, &mut device, &folder, 2).await;
+    assert!(!watch.is_live());
+    drop(taken);
+    let live = async {
+        while !watch.is_live() {
+            watch.turn(&mut device, &folder).await.unwrap();
+        }
+    };
+    timeout(IN_TIME, live).await.expect("a connection once there is room");
+    folder.set_offline(true).unwrap();
+    let turn = timeout(IN_TIME, watch.turn(&mut device, &folder)).await.expect("due");
+    assert_eq!((turn.unwrap(), watch.is_live()), (Turn::Offline, false));
+    trial.hub.stop().await;
+}
+
+#[tokio::test]
+async fn sync_with_watch_delivers_and_stays() {
+    let trial = Trial::begin().await;
+    trial.enrol().await.unwrap();
+    trial.phone(&["note", "1", "quiet now"]).await.unwrap();
+    let watching = trial.phone(&["sync", "--watch", "600"]);
+    assert!(timeout(Duration::from_secs(3), watching).await.is_err(), "it ends with Ctrl-C only");
+    assert_eq!(trial.json(&["status"]).await["delivered"], 1);
+    assert!(Line::try_parse_from(["phone", "sync", "--watch", "0"]).is_err());
     trial.hub.stop().await;
 }
