@@ -32,6 +32,8 @@ const RECHECK: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a message from the phone: it has nothing to say but answers to pings.
 const INCOMING: usize = 256;
+/// Bytes set aside for each connection to read into; its library's own choice is 128 KiB.
+const READ_BUFFER: usize = 512;
 
 /// Live connections that one phone may have: one, and those that it has lost and the hub has not
 /// noticed yet.
@@ -89,7 +91,8 @@ async fn live(
     }
     let place = app.listeners.join(caller.device).ok_or_else(too_many)?;
     let listener = app.pokes.listen();
-    let socket = socket.max_message_size(INCOMING).max_frame_size(INCOMING);
+    let socket =
+        socket.max_message_size(INCOMING).max_frame_size(INCOMING).read_buffer_size(READ_BUFFER);
     Ok(socket.on_upgrade(move |socket| async move {
         metrics::gauge!("onscene_live_connections").increment(1);
         Live { app, caller, socket, answered: true }.run(listener).await;
