@@ -62,7 +62,8 @@ pub async fn append(
         return Ok(Appended { facts, pokes: Vec::new() });
     }
     let bytes = changes.iter().map(|change| change.body.len()).sum();
-    if !documents::advance(tx, &row, &document, bytes, now).await? {
+    let advance = documents::Advance { before: &row, after: &document, bytes };
+    if !documents::advance(tx, &[advance], now).await? {
         return Err(HubError::Moved);
     }
     let pokes = record(tx, doc, &changes, now).await?;
@@ -81,7 +82,7 @@ async fn record(
     changes: &[NewChange],
     now: Millis,
 ) -> Result<Vec<Poke>, HubError> {
-    log::insert(tx, changes, now).await?;
+    log::insert(tx, &changes.iter().collect::<Vec<_>>(), now).await?;
     let mut additions = Additions::default();
     let hashes: Vec<Hash> = changes.iter().map(|change| change.hash).collect();
     for bucket in buckets::of_document(tx, doc).await? {

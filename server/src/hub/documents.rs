@@ -11,7 +11,7 @@ use onscene_sync_core::time::Millis;
 
 use super::HubError;
 use super::sql::{count, fetch_in, kind_code, kind_of};
-use crate::store::{RowExt as _, StoreError, Tx};
+use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 
 /// Documents kept warm, at about 50 kB each.
 const WARM: usize = 512;
@@ -87,26 +87,44 @@ pub(crate) async fn rows(
         .collect()
 }
 
-/// Writes down what a document now adds up to; `false` when somebody else wrote in between.
+/// A document that takes changes.
+#[derive(Debug)]
+pub(crate) struct Advance<'a> {
+    pub(crate) before: &'a DocRow,
+    pub(crate) after: &'a Document,
+    /// Bytes of the changes that it takes.
+    pub(crate) bytes: usize,
+}
+
+/// Writes down what documents, ascending, now add up to; `false` when somebody else wrote to one of
+/// them in between. They exist: only so can one statement update many of them on both engines.
 pub(crate) async fn advance(
     tx: &mut Tx,
-    before: &DocRow,
-    after: &Document,
-    bytes: usize,
+    documents: &[Advance<'_>],
     now: Millis,
 ) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE doc SET version = version + 1, changes = $3, sum = $4, \
-         bytes = $5, heads = $6, updated_at = $7 WHERE doc_id = $1 AND version = $2";
-    let heads: Vec<u8> = after.heads().iter().flat_map(|hash| *hash.as_bytes()).collect();
-    let query = sqlx::query(SQL)
-        .bind(&before.id.as_bytes()[..])
-        .bind(before.version)
-        .bind(count(after.len() as u64))
-        .bind(after.sum().cast_signed())
-        .bind(count((before.bytes + bytes) as u64))
-        .bind(heads)
-        .bind(now.0);
-    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+    const HEAD: &str = "INSERT INTO doc (doc_id, kind, version, changes, sum, bytes, heads, \
+         created_at, updated_at)";
+    const TAIL: &str = "ON CONFLICT (doc_id) DO UPDATE SET version = doc.version + 1, \
+         changes = excluded.changes, sum = excluded.sum, bytes = excluded.bytes, \
+         heads = excluded.heads, updated_at = excluded.updated_at \
+         WHERE doc.version = excluded.version";
+    let advanced = insert_many(tx, HEAD, 9, documents, TAIL, |query, document| {
+        let Advance { before, after, bytes } = document;
+        let heads: Vec<u8> = after.heads().iter().flat_map(|hash| *hash.as_bytes()).collect();
+        query
+            .bind(&before.id.as_bytes()[..])
+            .bind(kind_code(before.kind))
+            .bind(before.version)
+            .bind(count(after.len() as u64))
+            .bind(after.sum().cast_signed())
+            .bind(count((before.bytes + bytes) as u64))
+            .bind(heads)
+            .bind(now.0)
+            .bind(now.0)
+    })
+    .await?;
+    Ok(advanced == documents.len() as u64)
 }
 
 /// What a document is built from.

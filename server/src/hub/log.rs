@@ -29,7 +29,7 @@ pub(crate) struct NewChange {
 /// [`HubError::Moved`] when one of them is there already.
 pub(crate) async fn insert(
     tx: &mut Tx,
-    changes: &[NewChange],
+    changes: &[&NewChange],
     now: Millis,
 ) -> Result<(), HubError> {
     const HEAD: &str =

@@ -8,6 +8,7 @@ use onscene_sync_core::time::Millis;
 
 use super::admit::{Batch, DocBatch};
 use super::buckets::Additions;
+use super::documents::Advance;
 use super::sql::count;
 use super::{HubError, documents, log};
 use crate::jobs::{NewJob, enqueue};
@@ -26,12 +27,9 @@ pub(crate) async fn record(
 ) -> Result<Additions, HubError> {
     let mut additions = Additions::default();
     let docs: Vec<&DocBatch> = batch.docs.iter().filter(|doc| !doc.changes.is_empty()).collect();
-    for doc in &docs {
-        claim(tx, doc, now).await?;
-    }
-    for doc in &docs {
-        log::insert(tx, &doc.changes, now).await?;
-    }
+    claim(tx, &docs, now).await?;
+    let changes: Vec<_> = docs.iter().flat_map(|doc| &doc.changes).collect();
+    log::insert(tx, &changes, now).await?;
     let facts: Vec<Row<'_>> = docs.iter().flat_map(|doc| device_facts(doc)).collect();
     if !facts.is_empty() {
         refuse_forks(tx, device, &facts).await?;
@@ -56,18 +54,19 @@ fn device_facts(doc: &DocBatch) -> impl Iterator<Item = Row<'_>> {
     doc.facts.iter().filter_map(|(id, fact)| Some(Row { id: *id, fact, author: fact.device()? }))
 }
 
-/// Locks a document at the version at which its changes were judged.
-async fn claim(tx: &mut Tx, doc: &DocBatch, now: Millis) -> Result<(), HubError> {
-    let before = &doc.before;
-    if doc.born && !documents::create(tx, before.id, before.kind, now).await? {
-        return Err(HubError::Moved);
+/// Locks the documents at the versions at which their changes were judged.
+async fn claim(tx: &mut Tx, docs: &[&DocBatch], now: Millis) -> Result<(), HubError> {
+    for before in docs.iter().filter(|doc| doc.born).map(|doc| &doc.before) {
+        if !documents::create(tx, before.id, before.kind, now).await? {
+            return Err(HubError::Moved);
+        }
     }
-    let bytes = doc.changes.iter().map(|change| change.body.len()).sum();
-    if documents::advance(tx, before, &doc.after, bytes, now).await? {
-        Ok(())
-    } else {
-        Err(HubError::Moved)
+    let mut advances = Vec::with_capacity(docs.len());
+    for doc in docs {
+        let bytes = doc.changes.iter().map(|change| change.body.len()).sum();
+        advances.push(Advance { before: &doc.before, after: &doc.after, bytes });
     }
+    if documents::advance(tx, &advances, now).await? { Ok(()) } else { Err(HubError::Moved) }
 }
 
 fn add(additions: &mut Additions, doc: &DocBatch) {

@@ -118,7 +118,7 @@ impl RowExt for AnyRow {
 /// Rows in one statement, by descending size: few distinct statements, so that the engines'
 /// caches of prepared statements hold them all, and far from the limits on parameters
 /// (32,766 in SQLite, 65,535 in PostgreSQL).
-const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+const CHUNKS: [usize; 8] = [256, 64, 32, 16, 8, 4, 2, 1];
 
 /// Runs `{head} VALUES (…), (…) {tail}` for all `rows`, in order, and returns how many were
 /// inserted. `bind` binds the `columns` values of one row.
