@@ -7,7 +7,9 @@
 //! | [`store`] | transactions on SQLite and PostgreSQL from one SQL text |
 //! | [`auth`] | who calls, and what they may see |
 //! | [`http`] | the API |
+//! | [`problem`] | errors as the API shows them |
 //! | [`hub`] | documents, devices and feeds in the database |
+//! | [`cases`] | what is recorded, judged and owed about each case |
 //! | [`jobs`] | work to be done later |
 //! | [`poke`] | "something new", between requests |
 //! | [`phone`], [`demo`] | the command-line phone, the demonstration |
@@ -26,6 +28,7 @@ pub mod jobs;
 pub mod keys;
 pub mod phone;
 pub mod poke;
+pub mod problem;
 pub mod random;
 pub mod store;
 pub mod telemetry;

@@ -15,7 +15,7 @@ use super::staff;
 use super::token::{Subject, TokenError};
 use super::viewer::{SWEEP, Seat, Viewer};
 use crate::app::App;
-use crate::http::Problem;
+use crate::problem::Problem;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The key behind the request's proof, which must not name an access token.

@@ -18,7 +18,7 @@ use super::credentials::role_column;
 use super::jwk::DeviceKey;
 use super::refresh;
 use super::role::Role;
-use crate::http::Problem;
+use crate::problem::Problem;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Milliseconds that a code lives.

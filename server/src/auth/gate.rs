@@ -15,7 +15,7 @@ use super::jwk::DeviceKey;
 use super::role::{Action, Reach};
 use super::viewer::forbidden;
 use crate::app::App;
-use crate::http::Problem;
+use crate::problem::Problem;
 
 /// Header of a proof of possession.
 pub(super) static DPOP: HeaderName = HeaderName::from_static("dpop");

@@ -13,8 +13,8 @@ use super::credentials::{bad_staff_key, person_closed, person_viewer};
 use super::role::Role;
 use super::viewer::Viewer;
 use crate::app::App;
-use crate::http::Problem;
 use crate::keys::write_private;
+use crate::problem::Problem;
 use crate::store::{RowExt as _, Store, StoreError, Tx};
 
 /// How every key begins, so that scanners for leaked secrets find it.

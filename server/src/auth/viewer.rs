@@ -9,7 +9,7 @@ use onscene_sync_core::id::{DeviceId, PersonId, TeamId, UnitId};
 
 use super::jwk::DeviceKey;
 use super::role::{Action, Reach, Role};
-use crate::http::Problem;
+use crate::problem::Problem;
 
 /// Who asks. Handlers get it as an argument; every query takes it.
 #[derive(Debug, Clone)]

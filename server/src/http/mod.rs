@@ -18,7 +18,6 @@ mod limits;
 pub mod live;
 mod observe;
 pub mod people;
-mod problem;
 pub mod quarantine;
 pub mod reviews;
 mod serve;
@@ -32,10 +31,10 @@ use axum::middleware::from_fn_with_state;
 
 use crate::app::App;
 use crate::auth::Routes;
+use crate::problem::Problem;
 
 pub use limits::{body_limit, deadline};
 pub use observe::metrics_router;
-pub use problem::Problem;
 pub use serve::{Slot, Stop, Stopper, serve};
 
 /// All routes with what every request passes: request id and log line, panics caught, requests at
