@@ -5,6 +5,7 @@
 //! | [`id`], [`time`], [`crypto`], [`limits`] | identifiers, moments, signatures, every bound |
 //! | [`place`] | datums, positions, sites and the probability of being inside one |
 //! | [`fact`] | what people and the hub state, signed and chained |
+//! | [`evidence`] | what is said about the files of evidence while they travel |
 //! | [`enrolment`] | the one-time code and its check words |
 //! | [`document`] | the Automerge documents that hold facts |
 //! | [`guard`] | what of a phone's changes the hub lets into a document |
@@ -17,6 +18,7 @@
 pub mod crypto;
 pub mod document;
 pub mod enrolment;
+pub mod evidence;
 pub mod fact;
 pub mod guard;
 pub mod id;

@@ -40,6 +40,8 @@ pub const ANCHOR_REFS: usize = 8;
 pub const OUTCOME_EVIDENCE: usize = 64;
 /// Bytes of one evidence file (a video).
 pub const EVIDENCE_BYTES: u64 = 300 * 1024 * 1024;
+/// Bytes of a signed receipt for such a file.
+pub const RECEIPT_BYTES: usize = 256;
 
 /// Points of a site's outline, holes included.
 pub const SITE_VERTICES: usize = 1_000;

@@ -51,7 +51,7 @@ pub fn seal(fact: &Fact, key: &dyn Signer) -> Result<(FactId, Vec<u8>), SigningF
         Author::Device(_) => iana::Algorithm::ES256,
         Author::Hub(_) => iana::Algorithm::EdDSA,
     };
-    let envelope = sign(encode(fact), algorithm, key)?;
+    let envelope = sign(encode(fact), algorithm, &[], key)?;
     Ok((fact_id(&envelope), envelope))
 }
 
@@ -60,8 +60,18 @@ pub fn seal(fact: &Fact, key: &dyn Signer) -> Result<(FactId, Vec<u8>), SigningF
 /// # Errors
 /// When the key cannot sign.
 pub fn seal_anchor(anchor: &Anchor, key: &dyn Signer) -> Result<(FactId, Vec<u8>), SigningFailed> {
-    let envelope = sign(encode(anchor), iana::Algorithm::EdDSA, key)?;
+    let envelope = sign(encode(anchor), iana::Algorithm::EdDSA, &[], key)?;
     Ok((fact_id(&envelope), envelope))
+}
+
+/// Signs something else that the hub states. `purpose` is signed too but not sent (the external
+/// data of RFC 9052 section 4.3), so that what was signed for one purpose is good for no other.
+pub(crate) fn seal_for<T: Sealed>(
+    purpose: &[u8],
+    value: &T,
+    key: &dyn Signer,
+) -> Result<Vec<u8>, SigningFailed> {
+    sign(encode(value), iana::Algorithm::EdDSA, purpose, key)
 }
 
 /// Reads a fact without checking its signature: for facts that were checked when they were
@@ -106,7 +116,7 @@ pub fn read_from_hub(envelope: &[u8], key: &[u8; 32]) -> Result<Fact, EnvelopeEr
     if fact.device().is_some() || algorithm(&sign1) != Some(iana::Algorithm::EdDSA) {
         return Err(EnvelopeError::Malformed("it is not the hub's"));
     }
-    check_hub(&sign1, key).map(|()| fact)
+    check_hub(&sign1, &[], key).map(|()| fact)
 }
 
 /// Reads an anchor and checks its signature against the hub's Ed25519 key.
@@ -115,11 +125,21 @@ pub fn read_from_hub(envelope: &[u8], key: &[u8; 32]) -> Result<Fact, EnvelopeEr
 /// When the bytes are not an anchor, or the signature does not verify.
 pub fn read_anchor(envelope: &[u8], key: &[u8; 32]) -> Result<Anchor, EnvelopeError> {
     let (anchor, sign1) = open::<Anchor>(envelope)?;
-    check_hub(&sign1, key).map(|()| anchor)
+    check_hub(&sign1, &[], key).map(|()| anchor)
 }
 
-fn check_hub(sign1: &CoseSign1, key: &[u8; 32]) -> Result<(), EnvelopeError> {
-    if verify_ed25519(key, &sign1.tbs_data(&[]), &sign1.signature) {
+/// Reads what [`seal_for`] sealed for the same purpose, and checks the hub's signature.
+pub(crate) fn read_for<T: Sealed>(
+    purpose: &[u8],
+    envelope: &[u8],
+    key: &[u8; 32],
+) -> Result<T, EnvelopeError> {
+    let (value, sign1) = open::<T>(envelope)?;
+    check_hub(&sign1, purpose, key).map(|()| value)
+}
+
+fn check_hub(sign1: &CoseSign1, purpose: &[u8], key: &[u8; 32]) -> Result<(), EnvelopeError> {
+    if verify_ed25519(key, &sign1.tbs_data(purpose), &sign1.signature) {
         Ok(())
     } else {
         Err(EnvelopeError::BadSignature)
@@ -133,12 +153,13 @@ fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 fn sign(
     payload: Vec<u8>,
     algorithm: iana::Algorithm,
+    purpose: &[u8],
     key: &dyn Signer,
 ) -> Result<Vec<u8>, SigningFailed> {
     let builder = CoseSign1Builder::new()
         .protected(HeaderBuilder::new().algorithm(algorithm).build())
         .payload(payload)
-        .try_create_signature(&[], |message| {
+        .try_create_signature(purpose, |message| {
             let raw = key.sign(message)?;
             let es256 = algorithm == iana::Algorithm::ES256;
             Ok::<_, SigningFailed>(if es256 { low_s(raw) } else { raw }.to_vec())
@@ -164,7 +185,8 @@ fn algorithm(sign1: &CoseSign1) -> Option<iana::Algorithm> {
     }
 }
 
-trait Sealed: Encode<()> + for<'b> Decode<'b, ()> {
+/// What an envelope can hold.
+pub(crate) trait Sealed: Encode<()> + for<'b> Decode<'b, ()> {
     fn version(&self) -> u8 {
         FACT_VERSION
     }
