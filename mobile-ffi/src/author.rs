@@ -14,10 +14,10 @@ use onscene_sync_core::id::{Actor, DocId, FactId};
 use onscene_sync_core::sync::message::{Refusal, RefusalCode};
 use onscene_sync_core::sync::replica::OwnState;
 use onscene_sync_core::time::ClockReading;
-use rusqlite::Connection;
 
 use crate::act::Act;
 use crate::error::DeviceError;
+use crate::store::db::Db;
 use crate::store::intents::{Intent, Sealed};
 use crate::store::meta::Identity;
 use crate::store::{documents, feed, intents, meta};
@@ -35,7 +35,7 @@ pub(crate) struct Recorded {
 
 /// Writes down one deed.
 pub(crate) fn record(
-    db: &Connection,
+    db: Db<'_>,
     key: &dyn Signer,
     (doc, kind): (DocId, DocKind),
     act: Act,
@@ -66,7 +66,7 @@ pub(crate) fn record(
 
 /// Authors what waits in a document anew on the hub's state, under a raised author number. The
 /// signed facts stay as they are.
-pub(crate) fn rebuild(db: &Connection, doc: DocId) -> Result<(), DeviceError> {
+pub(crate) fn rebuild(db: Db<'_>, doc: DocId) -> Result<(), DeviceError> {
     let identity = meta::identity(db)?;
     let Some(row) = documents::row(db, doc)? else { return Ok(()) };
     let mut view = documents::base(db, doc)?.unwrap_or_else(|| Document::new(doc, row.kind));
@@ -79,7 +79,7 @@ pub(crate) fn rebuild(db: &Connection, doc: DocId) -> Result<(), DeviceError> {
 }
 
 /// Begins a new installation of this phone and [restates](restate) what is unsettled.
-pub(crate) fn renew(db: &Connection, key: &dyn Signer, install: u32) -> Result<(), DeviceError> {
+pub(crate) fn renew(db: Db<'_>, key: &dyn Signer, install: u32) -> Result<(), DeviceError> {
     let identity = Identity { install, ..meta::identity(db)? };
     meta::install(db, &identity)?;
     restate(db, key)
@@ -89,7 +89,7 @@ pub(crate) fn renew(db: &Connection, key: &dyn Signer, install: u32) -> Result<(
 ///
 /// What is stated anew names the fact that it replaces and keeps that fact's clock reading and
 /// anchors: they show when the person acted.
-pub(crate) fn restate(db: &Connection, key: &dyn Signer) -> Result<(), DeviceError> {
+pub(crate) fn restate(db: Db<'_>, key: &dyn Signer) -> Result<(), DeviceError> {
     let identity = meta::identity(db)?;
     let install = identity.install;
     documents::reset_incarnations(db)?;
@@ -116,7 +116,7 @@ pub(crate) fn restate(db: &Connection, key: &dyn Signer) -> Result<(), DeviceErr
     Ok(())
 }
 
-fn fresh_view(db: &Connection, doc: DocId) -> Result<Document, DeviceError> {
+fn fresh_view(db: Db<'_>, doc: DocId) -> Result<Document, DeviceError> {
     match documents::base(db, doc)? {
         Some(base) => Ok(base),
         None => {
@@ -126,14 +126,14 @@ fn fresh_view(db: &Connection, doc: DocId) -> Result<Document, DeviceError> {
     }
 }
 
-fn give_up(db: &Connection, intent: &Intent) -> Result<(), DeviceError> {
+fn give_up(db: Db<'_>, intent: &Intent) -> Result<(), DeviceError> {
     let detail = intent.detail.clone().unwrap_or_default();
     let refusal = Refusal { code: RefusalCode::Equivocation, detail };
     intents::set_state(db, intent.n, OwnState::Refused, Some(&refusal))
 }
 
 fn reseal(
-    db: &Connection,
+    db: Db<'_>,
     key: &dyn Signer,
     identity: &Identity,
     intent: &Intent,
@@ -151,7 +151,7 @@ fn reseal(
 /// Writes a deed into a view once more. One that the view says already needs no change: the hub
 /// has it.
 fn write_again(
-    db: &Connection,
+    db: Db<'_>,
     view: &mut Document,
     actor: Actor,
     intent: &Intent,
@@ -167,7 +167,7 @@ fn write_again(
     }
 }
 
-fn actor(db: &Connection, identity: &Identity, doc: DocId) -> Result<Actor, DeviceError> {
+fn actor(db: Db<'_>, identity: &Identity, doc: DocId) -> Result<Actor, DeviceError> {
     let incarnation = documents::row(db, doc)?.map_or(0, |row| row.incarnation);
     Ok(Actor { device: identity.device, install: identity.install, incarnation })
 }
@@ -175,7 +175,7 @@ fn actor(db: &Connection, identity: &Identity, doc: DocId) -> Result<Actor, Devi
 /// Signs a statement as the next fact of the chain.
 #[expect(clippy::too_many_arguments, reason = "one for each field of the fact")]
 fn seal(
-    db: &Connection,
+    db: Db<'_>,
     key: &dyn Signer,
     identity: &Identity,
     doc: DocId,

@@ -61,9 +61,10 @@ impl Device {
     /// Opens a device, or makes a new one.
     ///
     /// # Errors
-    /// When the file is not a store of this app, is newer than this app, or cannot be used.
+    /// When the file is not a store of this app, is newer than this app, its key is not to be had, or
+    /// it cannot be used.
     pub fn open(config: OpenConfig, host: Host) -> Result<Self, DeviceError> {
-        let store = Store::open(&config.path)?;
+        let store = Store::open(&config.path, &host)?;
         let pace = Pace::new();
         let OpenConfig { model, app_version, .. } = config;
         Ok(Self { store, host, pace, retries: 0, last_failure: None, model, app_version })

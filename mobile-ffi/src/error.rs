@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::document::DocumentError;
+use rusqlite::ErrorCode;
 use thiserror::Error;
 
 use crate::host::HostError;
@@ -25,7 +26,25 @@ pub enum DeviceError {
         /// Newest version that this build reads.
         known: i64,
     },
-    /// The file cannot be read or written: a full or read-only disk, or damage.
+    /// The phone's key store does not give the key to this store.
+    #[error(
+        "the key to the store is not to be had ({why}): unlock the phone and try again; if the key \
+         is gone for good, make a recovery file for the bureau, set the store aside and enrol anew"
+    )]
+    KeyUnavailable {
+        /// What the platform said.
+        why: String,
+    },
+    /// A part of the file is damaged; the rest works on.
+    #[error("the {what} in the store cannot be read: the file is damaged")]
+    Damaged {
+        /// What cannot be read.
+        what: String,
+    },
+    /// No room on the phone. What was recorded before is safe.
+    #[error("the phone's storage is full: free some space and try again")]
+    Full,
+    /// The file cannot be read or written: a read-only disk, say.
     #[error("the store failed: {0}")]
     Store(String),
     /// The platform failed.
@@ -60,7 +79,11 @@ pub enum DeviceError {
 
 impl From<rusqlite::Error> for DeviceError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.to_string())
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::damaged("file"),
+            _ => Self::Store(error.to_string()),
+        }
     }
 }
 
@@ -73,7 +96,7 @@ impl DeviceError {
         Self::Invalid { field, why: why.into() }
     }
 
-    pub(crate) fn damaged(what: &str) -> Self {
-        Self::Store(format!("its {what} cannot be read: the file is damaged"))
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into() }
     }
 }

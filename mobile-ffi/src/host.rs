@@ -29,6 +29,20 @@ pub trait KeyStore: Signer + Send {
 
     /// Where the private key is kept.
     fn level(&self) -> KeyLevel;
+
+    /// Encrypts the key to the store, 32 bytes, with a key of the platform that never leaves it and
+    /// is in no backup. Called once, when a store is made.
+    ///
+    /// # Errors
+    /// When the platform cannot.
+    fn wrap(&self, data_key: &[u8]) -> Result<Vec<u8>, HostError>;
+
+    /// Decrypts what [`wrap`](KeyStore::wrap) returned, on this phone, once each time a store is
+    /// opened. The library wipes its copy.
+    ///
+    /// # Errors
+    /// When the phone is locked, or the platform's key is gone or another.
+    fn unwrap(&self, wrapped: &[u8]) -> Result<Vec<u8>, HostError>;
 }
 
 /// Chance that nobody can foresee.

@@ -11,7 +11,8 @@
 //! | `work`, `items` | what a person sees |
 //! | `sync` | requests out, answers in, and what the hub says in between |
 //! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
-//! | `store` | the one file |
+//! | `store` | the one file, its values sealed |
+//! | `software` | a key store in memory, for machines without secure hardware |
 //!
 //! # The promise
 //! What a recording call has returned for survives any crash of the phone. What counts as delivered
@@ -25,6 +26,7 @@ mod error;
 mod host;
 mod items;
 mod record;
+mod software;
 mod store;
 #[cfg(test)]
 mod stories;
@@ -40,6 +42,7 @@ pub use host::{Clock, Host, HostError, KeyStore, Random};
 pub use items::{Counts, Item, ItemState, Storage};
 pub use onscene_sync_core::enrolment::message::KeyLevel;
 pub use record::Job;
+pub use software::SoftwareKeys;
 pub use store::events::{Event, EventKind};
 pub use sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};
 pub use work::{CaseView, Conflicts, InspectionView, WorkItem};

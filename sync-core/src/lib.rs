@@ -9,6 +9,7 @@
 //! | [`enrolment`] | the one-time code and its check words |
 //! | [`document`] | the Automerge documents that hold facts |
 //! | [`guard`] | what of a phone's changes the hub lets into a document |
+//! | [`seal`] | values that only the holder of a key can read |
 //! | [`rules`] | facts in, verdict out |
 //! | [`sync`] | both halves of the protocol |
 //!
@@ -25,5 +26,6 @@ pub mod id;
 pub mod limits;
 pub mod place;
 pub mod rules;
+pub mod seal;
 pub mod sync;
 pub mod time;

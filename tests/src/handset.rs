@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use onscene_mobile::{Clock, Host, HostError, KeyLevel, KeyStore, Random};
-use onscene_sync_core::crypto::{Signer, SigningFailed, SoftwareP256};
+use onscene_mobile::{Clock, Host, HostError, Random, SoftwareKeys};
 use onscene_sync_core::id::BootId;
 use onscene_sync_core::time::{ClockReading, Millis};
 use rand_chacha::ChaCha8Rng;
@@ -98,25 +97,6 @@ impl Clock for Clocks {
     }
 }
 
-#[derive(Debug)]
-struct Key(SoftwareP256);
-
-impl Signer for Key {
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
-        self.0.sign(message)
-    }
-}
-
-impl KeyStore for Key {
-    fn public_key(&self) -> Result<Vec<u8>, HostError> {
-        Ok(self.0.public_key())
-    }
-
-    fn level(&self) -> KeyLevel {
-        KeyLevel::Software
-    }
-}
-
 /// Seeded chance. Clones draw from the same source, so a reopened store does not draw the same again.
 #[derive(Debug, Clone)]
 struct Chance(Arc<Mutex<ChaCha8Rng>>);
@@ -143,7 +123,7 @@ impl Handset {
     pub fn new(clocks: Clocks, seed: u64) -> Self {
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
         let mut scalar = [0; 32];
-        while SoftwareP256::from_scalar(&scalar).is_none() {
+        while SoftwareKeys::from_scalar(&scalar).is_none() {
             chance.fill_bytes(&mut scalar);
         }
         Self { clocks, scalar, chance: Chance(Arc::new(Mutex::new(chance))) }
@@ -152,10 +132,10 @@ impl Handset {
     /// What the device library borrows of it.
     #[must_use]
     pub fn host(&self) -> Host {
-        let key = SoftwareP256::from_scalar(&self.scalar).expect("it was checked");
+        let keys = SoftwareKeys::from_scalar(&self.scalar).expect("it was checked");
         Host {
             clock: Box::new(self.clocks.clone()),
-            keys: Box::new(Key(key)),
+            keys: Box::new(keys),
             random: Box::new(self.chance.clone()),
         }
     }

@@ -4,10 +4,13 @@ use onscene_sync_core::document::{DocKind, Document};
 use onscene_sync_core::fact::{Body, envelope};
 use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::sync::replica::OwnState;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
+use super::db::{Column, Db};
 use super::{events, intents};
 use crate::error::DeviceError;
+
+const BASE: Column = Column { table: "doc", name: "base" };
 
 /// What is known of a document beside its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub(crate) struct OrderedIn {
 }
 
 /// A document's row.
-pub(crate) fn row(db: &Connection, doc: DocId) -> Result<Option<Row>, DeviceError> {
+pub(crate) fn row(db: Db<'_>, doc: DocId) -> Result<Option<Row>, DeviceError> {
     let mut statement =
         db.prepare_cached("SELECT kind, incarnation, base IS NOT NULL FROM doc WHERE doc = ?1")?;
     let row: Option<(i64, u32, bool)> = statement
@@ -38,7 +41,7 @@ pub(crate) fn row(db: &Connection, doc: DocId) -> Result<Option<Row>, DeviceErro
 }
 
 /// Makes sure that a document has a row.
-pub(crate) fn ensure(db: &Connection, doc: DocId, kind: DocKind) -> Result<(), DeviceError> {
+pub(crate) fn ensure(db: Db<'_>, doc: DocId, kind: DocKind) -> Result<(), DeviceError> {
     let mut statement =
         db.prepare_cached("INSERT OR IGNORE INTO doc (doc, kind) VALUES (?1, ?2)")?;
     statement.execute(params![doc.as_bytes(), kind_number(kind)])?;
@@ -46,7 +49,7 @@ pub(crate) fn ensure(db: &Connection, doc: DocId, kind: DocKind) -> Result<(), D
 }
 
 /// All documents of a kind that are on this phone.
-pub(crate) fn of_kind(db: &Connection, kind: DocKind) -> Result<Vec<DocId>, DeviceError> {
+pub(crate) fn of_kind(db: Db<'_>, kind: DocKind) -> Result<Vec<DocId>, DeviceError> {
     let mut statement = db.prepare_cached(
         "SELECT doc FROM doc WHERE kind = ?1 AND (base IS NOT NULL
             OR EXISTS (SELECT 1 FROM intent WHERE intent.doc = doc.doc)) ORDER BY doc",
@@ -56,32 +59,29 @@ pub(crate) fn of_kind(db: &Connection, kind: DocKind) -> Result<Vec<DocId>, Devi
 }
 
 /// The hub's state of a document; `None` when there is none here or it does not load.
-pub(crate) fn base(db: &Connection, doc: DocId) -> Result<Option<Document>, DeviceError> {
+pub(crate) fn base(db: Db<'_>, doc: DocId) -> Result<Option<Document>, DeviceError> {
     let mut statement =
         db.prepare_cached("SELECT kind, base FROM doc WHERE doc = ?1 AND base IS NOT NULL")?;
     let row: Option<(i64, Vec<u8>)> =
         statement.query_row([doc.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((kind, base)) = row else { return Ok(None) };
+    let base = db.open(BASE, doc.as_bytes(), &base)?;
     Ok(Document::load(doc, kind_from(kind)?, &base).ok())
 }
 
 /// Stores the hub's state of a document, read back first.
-pub(crate) fn set_base(db: &Connection, document: &Document) -> Result<(), DeviceError> {
-    let base = document.save_verified()?;
+pub(crate) fn set_base(db: Db<'_>, document: &Document) -> Result<(), DeviceError> {
+    let doc = document.id();
+    let base = db.seal(BASE, doc.as_bytes(), &document.save_verified()?);
     let sum = i64::from_be_bytes(document.sum().to_be_bytes());
-    ensure(db, document.id(), document.kind())?;
+    ensure(db, doc, document.kind())?;
     let mut statement =
         db.prepare_cached("UPDATE doc SET base = ?2, sum = ?3, kind = ?4 WHERE doc = ?1")?;
-    statement.execute(params![
-        document.id().as_bytes(),
-        base,
-        sum,
-        kind_number(document.kind())
-    ])?;
+    statement.execute(params![doc.as_bytes(), base, sum, kind_number(document.kind())])?;
     if document.kind() == DocKind::Case { index_orders(db, document) } else { Ok(()) }
 }
 
-fn index_orders(db: &Connection, case: &Document) -> Result<(), DeviceError> {
+fn index_orders(db: Db<'_>, case: &Document) -> Result<(), DeviceError> {
     let mut statement = db.prepare_cached(
         "INSERT OR IGNORE INTO ordered (fact, case_doc, inspection) VALUES (?1, ?2, ?3)",
     )?;
@@ -101,7 +101,7 @@ fn index_orders(db: &Connection, case: &Document) -> Result<(), DeviceError> {
 
 /// The document as a person sees it: the hub's state with everything that waits here, as far as it
 /// fits. `None` when nothing of it is on this phone.
-pub(crate) fn view(db: &Connection, doc: DocId) -> Result<Option<Document>, DeviceError> {
+pub(crate) fn view(db: Db<'_>, doc: DocId) -> Result<Option<Document>, DeviceError> {
     let Some(row) = row(db, doc)? else { return Ok(None) };
     let mut view = base(db, doc)?.unwrap_or_else(|| Document::new(doc, row.kind));
     for change in intents::own(db, doc)? {
@@ -114,7 +114,7 @@ pub(crate) fn view(db: &Connection, doc: DocId) -> Result<Option<Document>, Devi
 }
 
 /// Where an order stands.
-pub(crate) fn order(db: &Connection, order: FactId) -> Result<Option<OrderedIn>, DeviceError> {
+pub(crate) fn order(db: Db<'_>, order: FactId) -> Result<Option<OrderedIn>, DeviceError> {
     let mut statement =
         db.prepare_cached("SELECT case_doc, inspection FROM ordered WHERE fact = ?1")?;
     let found = statement.query_row([order.as_bytes()], |row| {
@@ -127,14 +127,14 @@ pub(crate) fn order(db: &Connection, order: FactId) -> Result<Option<OrderedIn>,
 }
 
 /// The order that an inspection answers.
-pub(crate) fn order_of(db: &Connection, inspection: DocId) -> Result<Option<FactId>, DeviceError> {
+pub(crate) fn order_of(db: Db<'_>, inspection: DocId) -> Result<Option<FactId>, DeviceError> {
     let mut statement = db.prepare_cached("SELECT fact FROM ordered WHERE inspection = ?1")?;
     let fact = statement.query_row([inspection.as_bytes()], |row| row.get(0)).optional()?;
     Ok(fact.map(FactId::from_bytes))
 }
 
 /// The next author number in a document: raised before it is used.
-pub(crate) fn raise_incarnation(db: &Connection, doc: DocId) -> Result<u32, DeviceError> {
+pub(crate) fn raise_incarnation(db: Db<'_>, doc: DocId) -> Result<u32, DeviceError> {
     let mut statement = db.prepare_cached(
         "UPDATE doc SET incarnation = incarnation + 1 WHERE doc = ?1 RETURNING incarnation",
     )?;
@@ -142,32 +142,32 @@ pub(crate) fn raise_incarnation(db: &Connection, doc: DocId) -> Result<u32, Devi
 }
 
 /// A new installation starts its author numbers anew.
-pub(crate) fn reset_incarnations(db: &Connection) -> Result<(), DeviceError> {
+pub(crate) fn reset_incarnations(db: Db<'_>) -> Result<(), DeviceError> {
     db.execute("UPDATE doc SET incarnation = 0 WHERE incarnation <> 0", [])?;
     Ok(())
 }
 
 /// Asks for a document whole, or stops asking.
-pub(crate) fn set_wanted(db: &Connection, doc: DocId, wanted: bool) -> Result<(), DeviceError> {
+pub(crate) fn set_wanted(db: Db<'_>, doc: DocId, wanted: bool) -> Result<(), DeviceError> {
     db.execute("UPDATE doc SET wanted = ?2 WHERE doc = ?1", params![doc.as_bytes(), wanted])?;
     Ok(())
 }
 
 /// Documents to ask for.
-pub(crate) fn wanted(db: &Connection) -> Result<Vec<DocId>, DeviceError> {
+pub(crate) fn wanted(db: Db<'_>) -> Result<Vec<DocId>, DeviceError> {
     let mut statement = db.prepare_cached("SELECT doc FROM doc WHERE wanted = 1 ORDER BY doc")?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.map(|bytes| bytes.map(DocId::from_bytes)).collect::<Result<_, _>>()?)
 }
 
 /// Marks a document that is in no bucket any more, or is in one again.
-pub(crate) fn set_gone(db: &Connection, doc: DocId, gone: bool) -> Result<(), DeviceError> {
+pub(crate) fn set_gone(db: Db<'_>, doc: DocId, gone: bool) -> Result<(), DeviceError> {
     db.execute("UPDATE doc SET gone = ?2 WHERE doc = ?1", params![doc.as_bytes(), gone])?;
     Ok(())
 }
 
 /// Removes what documents hold that this phone may not keep, once nothing of them waits here.
-pub(crate) fn sweep(db: &Connection, wall_ms: i64) -> Result<(), DeviceError> {
+pub(crate) fn sweep(db: Db<'_>, wall_ms: i64) -> Result<(), DeviceError> {
     let mut statement = db.prepare_cached(
         "SELECT doc FROM doc WHERE gone = 1 AND base IS NOT NULL
          AND NOT EXISTS (SELECT 1 FROM intent WHERE intent.doc = doc.doc AND state IN (0, 1))",

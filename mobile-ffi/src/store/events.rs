@@ -1,9 +1,10 @@
 //! What happened, in order, for a screen to read when it likes.
 
 use onscene_sync_core::id::DocId;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use serde::Serialize;
 
+use super::db::{Column, Db};
 use crate::error::DeviceError;
 
 /// Events kept; the oldest go first.
@@ -54,37 +55,39 @@ pub struct Event {
     pub detail: String,
 }
 
+const TOLD: Column = Column { table: "event", name: "told" };
+
 /// Adds an event.
 pub(crate) fn add(
-    db: &Connection,
+    db: Db<'_>,
     wall_ms: i64,
     kind: EventKind,
     doc: Option<DocId>,
     detail: &str,
 ) -> Result<(), DeviceError> {
-    let mut statement = db
-        .prepare_cached("INSERT INTO event (wall_ms, kind, doc, detail) VALUES (?1, ?2, ?3, ?4)")?;
+    // The newest is never removed, so no number is used twice.
+    let n: i64 = db
+        .prepare_cached("SELECT coalesce(max(n), 0) + 1 FROM event")?
+        .query_row([], |row| row.get(0))?;
+    let told = db.put(TOLD, &n.to_be_bytes(), &(wall_ms, detail));
     let doc = doc.as_ref().map(DocId::as_bytes);
-    statement.execute(params![wall_ms, kind as i64, doc, detail])?;
-    db.execute("DELETE FROM event WHERE n <= ?1", [db.last_insert_rowid() - KEPT])?;
+    db.prepare_cached("INSERT INTO event (n, kind, doc, told) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![n, kind as i64, doc, told])?;
+    db.prepare_cached("DELETE FROM event WHERE n <= ?1")?.execute([n - KEPT])?;
     Ok(())
 }
 
 /// Events after number `cursor`, at most `max`.
-pub(crate) fn since(db: &Connection, cursor: i64, max: u32) -> Result<Vec<Event>, DeviceError> {
-    let mut statement = db.prepare_cached(
-        "SELECT n, wall_ms, kind, doc, detail FROM event WHERE n > ?1 ORDER BY n LIMIT ?2",
-    )?;
+pub(crate) fn since(db: Db<'_>, cursor: i64, max: u32) -> Result<Vec<Event>, DeviceError> {
+    let mut statement =
+        db.prepare_cached("SELECT n, kind, doc, told FROM event WHERE n > ?1 ORDER BY n LIMIT ?2")?;
     let mut rows = statement.query(params![cursor, max])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        events.push(Event {
-            n: row.get(0)?,
-            wall_ms: row.get(1)?,
-            kind: kind(row.get(2)?)?,
-            doc: row.get::<_, Option<[u8; 16]>>(3)?.map(DocId::from_bytes),
-            detail: row.get(4)?,
-        });
+        let n: i64 = row.get(0)?;
+        let (wall_ms, detail) = db.get(TOLD, &n.to_be_bytes(), &row.get::<_, Vec<u8>>(3)?)?;
+        let doc = row.get::<_, Option<[u8; 16]>>(2)?.map(DocId::from_bytes);
+        events.push(Event { n, wall_ms, kind: kind(row.get(1)?)?, doc, detail });
     }
     Ok(events)
 }

@@ -1,5 +1,6 @@
 //! Buckets with their documents, and the anchors received.
 
+use minicbor::{Decode, Encode};
 use onscene_sync_core::fact::AnchorRef;
 use onscene_sync_core::fact::anchor::Anchor;
 use onscene_sync_core::id::{BootId, DocId, FactId};
@@ -8,8 +9,9 @@ use onscene_sync_core::rules::arrival::KnownAnchor;
 use onscene_sync_core::sync::message::{Bucket, Cursor};
 use onscene_sync_core::sync::replica::Member;
 use onscene_sync_core::time::Millis;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
+use super::db::{Column, Db};
 use super::meta::{from_cbor, to_cbor};
 use super::{documents, meta};
 use crate::error::DeviceError;
@@ -19,15 +21,31 @@ const ANCHORS_KEPT: i64 = 2_000;
 /// The newest anchor that the present chain names.
 const ANCHOR_NAMED: &str = "anchor_named";
 
+const READING: Column = Column { table: "anchor", name: "reading" };
+
+/// When an anchor was given, and the phone's own clock around the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct Reading {
+    #[n(0)]
+    at: Millis,
+    #[n(1)]
+    boot: BootId,
+    #[n(2)]
+    sent_boot_ns: u64,
+    #[n(3)]
+    received_boot_ns: u64,
+}
+
 /// All buckets followed.
-pub(crate) fn buckets(db: &Connection) -> Result<Vec<Bucket>, DeviceError> {
+pub(crate) fn buckets(db: Db<'_>) -> Result<Vec<Bucket>, DeviceError> {
     let mut statement = db.prepare_cached("SELECT bucket FROM bucket ORDER BY bucket")?;
     let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
     rows.map(|bytes| from_cbor(&bytes?, "bucket")).collect()
 }
 
 /// How far each bucket has been read; one to be read from its beginning has no cursor.
-pub(crate) fn cursors(db: &Connection) -> Result<Vec<Cursor>, DeviceError> {
+pub(crate) fn cursors(db: Db<'_>) -> Result<Vec<Cursor>, DeviceError> {
     let mut statement = db.prepare_cached(
         "SELECT bucket, epoch, seq FROM bucket WHERE seq IS NOT NULL ORDER BY bucket",
     )?;
@@ -42,7 +60,7 @@ pub(crate) fn cursors(db: &Connection) -> Result<Vec<Cursor>, DeviceError> {
 }
 
 /// The documents of a bucket.
-pub(crate) fn members(db: &Connection, bucket: Bucket) -> Result<Vec<Member>, DeviceError> {
+pub(crate) fn members(db: Db<'_>, bucket: Bucket) -> Result<Vec<Member>, DeviceError> {
     let mut statement = db.prepare_cached(
         "SELECT member.doc, fresh, coalesce(doc.sum, 0) FROM member
          LEFT JOIN doc ON doc.doc = member.doc WHERE bucket = ?1 ORDER BY member.doc",
@@ -55,7 +73,7 @@ pub(crate) fn members(db: &Connection, bucket: Bucket) -> Result<Vec<Member>, De
 }
 
 /// Sets how far a bucket has been read.
-pub(crate) fn set_cursor(db: &Connection, cursor: &Cursor) -> Result<(), DeviceError> {
+pub(crate) fn set_cursor(db: Db<'_>, cursor: &Cursor) -> Result<(), DeviceError> {
     db.prepare_cached(
         "INSERT INTO bucket (bucket, epoch, seq) VALUES (?1, ?2, ?3)
          ON CONFLICT (bucket) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq",
@@ -65,7 +83,7 @@ pub(crate) fn set_cursor(db: &Connection, cursor: &Cursor) -> Result<(), DeviceE
 }
 
 /// A bucket is to be read from its beginning; what it holds stays until then.
-pub(crate) fn reset(db: &Connection, bucket: Bucket) -> Result<(), DeviceError> {
+pub(crate) fn reset(db: Db<'_>, bucket: Bucket) -> Result<(), DeviceError> {
     db.prepare_cached(
         "INSERT INTO bucket (bucket) VALUES (?1)
          ON CONFLICT (bucket) DO UPDATE SET epoch = NULL, seq = NULL",
@@ -75,13 +93,13 @@ pub(crate) fn reset(db: &Connection, bucket: Bucket) -> Result<(), DeviceError> 
 }
 
 /// All documents of a bucket are to be confirmed.
-pub(crate) fn restart(db: &Connection, bucket: Bucket) -> Result<(), DeviceError> {
+pub(crate) fn restart(db: Db<'_>, bucket: Bucket) -> Result<(), DeviceError> {
     db.execute("UPDATE member SET fresh = 0 WHERE bucket = ?1", [to_cbor(&bucket)])?;
     Ok(())
 }
 
 /// A document is in a bucket.
-pub(crate) fn join(db: &Connection, bucket: Bucket, doc: DocId) -> Result<(), DeviceError> {
+pub(crate) fn join(db: Db<'_>, bucket: Bucket, doc: DocId) -> Result<(), DeviceError> {
     db.prepare_cached(
         "INSERT INTO member (bucket, doc, fresh) VALUES (?1, ?2, 1)
          ON CONFLICT (bucket, doc) DO UPDATE SET fresh = 1",
@@ -91,7 +109,7 @@ pub(crate) fn join(db: &Connection, bucket: Bucket, doc: DocId) -> Result<(), De
 }
 
 /// A document is in a bucket no more.
-pub(crate) fn part(db: &Connection, bucket: Bucket, doc: DocId) -> Result<(), DeviceError> {
+pub(crate) fn part(db: Db<'_>, bucket: Bucket, doc: DocId) -> Result<(), DeviceError> {
     db.prepare_cached("DELETE FROM member WHERE bucket = ?1 AND doc = ?2")?
         .execute(params![to_cbor(&bucket), doc.as_bytes()])?;
     let mut statement =
@@ -101,7 +119,7 @@ pub(crate) fn part(db: &Connection, bucket: Bucket, doc: DocId) -> Result<(), De
 }
 
 /// A bucket is not followed any more.
-pub(crate) fn unfollow(db: &Connection, bucket: Bucket) -> Result<(), DeviceError> {
+pub(crate) fn unfollow(db: Db<'_>, bucket: Bucket) -> Result<(), DeviceError> {
     for member in members(db, bucket)? {
         part(db, bucket, member.doc)?;
     }
@@ -110,7 +128,7 @@ pub(crate) fn unfollow(db: &Connection, bucket: Bucket) -> Result<(), DeviceErro
 }
 
 /// Everything here was another device's: its anchors go, its buckets are read from the beginning.
-pub(crate) fn forget_device(db: &Connection) -> Result<(), DeviceError> {
+pub(crate) fn forget_device(db: Db<'_>) -> Result<(), DeviceError> {
     db.execute("DELETE FROM anchor", [])?;
     for bucket in buckets(db)? {
         reset(db, bucket)?;
@@ -120,92 +138,93 @@ pub(crate) fn forget_device(db: &Connection) -> Result<(), DeviceError> {
 
 /// Keeps an anchor with the phone's own clock around the exchange.
 pub(crate) fn add_anchor(
-    db: &Connection,
+    db: Db<'_>,
     anchor: &Anchor,
     reference: &AnchorRef,
     boot: BootId,
 ) -> Result<(), DeviceError> {
+    let reading = Reading {
+        at: anchor.at,
+        boot,
+        sent_boot_ns: reference.sent_boot_ns,
+        received_boot_ns: reference.received_boot_ns,
+    };
+    let number = anchor.number.cast_signed();
     db.prepare_cached(
-        "INSERT OR IGNORE INTO anchor
-            (number, proof, at, install, seq, boot, sent_boot_ns, received_boot_ns)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR IGNORE INTO anchor (number, proof, install, seq, reading)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![
-        anchor.number.cast_signed(),
+        number,
         reference.proof.as_bytes(),
-        anchor.at.0,
         anchor.head.install,
         anchor.head.seq.cast_signed(),
-        boot.as_bytes(),
-        reference.sent_boot_ns.cast_signed(),
-        reference.received_boot_ns.cast_signed()
+        db.put(READING, &number.to_be_bytes(), &reading)
     ])?;
-    let oldest = anchor.number.cast_signed() - ANCHORS_KEPT;
-    db.execute("DELETE FROM anchor WHERE number <= ?1", [oldest])?;
+    db.execute("DELETE FROM anchor WHERE number <= ?1", [number - ANCHORS_KEPT])?;
     Ok(())
 }
 
 /// The newest anchor, to be told to the hub: only one of the present boot, since the hub reads its
 /// clock readings together with the request's.
-pub(crate) fn newest_anchor(
-    db: &Connection,
-    boot: BootId,
-) -> Result<Option<AnchorRef>, DeviceError> {
-    let newest = known_anchors(db)?.pop().filter(|anchor| anchor.boot == boot);
-    Ok(if newest.is_some() { anchors_after(db, 0, 1)?.pop() } else { None })
+pub(crate) fn newest_anchor(db: Db<'_>, boot: BootId) -> Result<Option<AnchorRef>, DeviceError> {
+    let newest = readings_after(db, 0, 1)?.pop();
+    Ok(newest.filter(|(_, reading)| reading.boot == boot).map(|(anchor, _)| anchor))
 }
 
 /// The anchors that the next fact refers to: the newest of those that no fact of this chain names.
-pub(crate) fn name_anchors(db: &Connection) -> Result<Vec<AnchorRef>, DeviceError> {
+pub(crate) fn name_anchors(db: Db<'_>) -> Result<Vec<AnchorRef>, DeviceError> {
     let named = meta::get(db, ANCHOR_NAMED)?.unwrap_or(0);
-    let anchors = anchors_after(db, named, ANCHOR_REFS)?;
-    if let Some(newest) = anchors.last() {
+    let anchors = readings_after(db, named, ANCHOR_REFS)?;
+    if let Some((newest, _)) = anchors.last() {
         meta::put(db, ANCHOR_NAMED, &newest.number)?;
     }
-    Ok(anchors)
+    Ok(anchors.into_iter().map(|(anchor, _)| anchor).collect())
 }
 
 /// The newest `max` anchors after number `after`, oldest first.
-fn anchors_after(db: &Connection, after: u64, max: usize) -> Result<Vec<AnchorRef>, DeviceError> {
+fn readings_after(
+    db: Db<'_>,
+    after: u64,
+    max: usize,
+) -> Result<Vec<(AnchorRef, Reading)>, DeviceError> {
     let mut statement = db.prepare_cached(
-        "SELECT number, proof, sent_boot_ns, received_boot_ns FROM anchor
-         WHERE number > ?1 ORDER BY number DESC LIMIT ?2",
+        "SELECT number, proof, reading FROM anchor WHERE number > ?1 ORDER BY number DESC LIMIT ?2",
     )?;
-    let rows = statement.query_map(
-        params![after.cast_signed(), i64::try_from(max).unwrap_or(i64::MAX)],
-        |row| {
-            Ok(AnchorRef {
-                number: row.get::<_, i64>(0)?.cast_unsigned(),
-                proof: FactId::from_bytes(row.get(1)?),
-                sent_boot_ns: row.get::<_, i64>(2)?.cast_unsigned(),
-                received_boot_ns: row.get::<_, i64>(3)?.cast_unsigned(),
-            })
-        },
-    )?;
-    let mut anchors: Vec<AnchorRef> = rows.collect::<Result<_, _>>()?;
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![after.cast_signed(), max])?;
+    let mut anchors = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let sealed: Vec<u8> = row.get(2)?;
+        let reading: Reading = db.get(READING, &number.to_be_bytes(), &sealed)?;
+        let anchor = AnchorRef {
+            number: number.cast_unsigned(),
+            proof: FactId::from_bytes(row.get(1)?),
+            sent_boot_ns: reading.sent_boot_ns,
+            received_boot_ns: reading.received_boot_ns,
+        };
+        anchors.push((anchor, reading));
+    }
     anchors.reverse();
     Ok(anchors)
 }
 
 /// All anchors kept, oldest first, as the arrival rule takes them.
-pub(crate) fn known_anchors(db: &Connection) -> Result<Vec<KnownAnchor>, DeviceError> {
-    let mut statement = db.prepare_cached(
-        "SELECT number, at, boot, sent_boot_ns, received_boot_ns FROM anchor ORDER BY number",
-    )?;
-    let rows = statement.query_map([], |row| {
-        Ok(KnownAnchor {
-            number: row.get::<_, i64>(0)?.cast_unsigned(),
-            at: Millis(row.get(1)?),
-            boot: BootId::from_bytes(row.get(2)?),
-            sent_boot_ns: row.get::<_, i64>(3)?.cast_unsigned(),
-            received_boot_ns: row.get::<_, i64>(4)?.cast_unsigned(),
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub(crate) fn known_anchors(db: Db<'_>) -> Result<Vec<KnownAnchor>, DeviceError> {
+    let anchors = readings_after(db, 0, usize::MAX)?;
+    let known = anchors.into_iter().map(|(anchor, reading)| KnownAnchor {
+        number: anchor.number,
+        at: reading.at,
+        boot: reading.boot,
+        sent_boot_ns: reading.sent_boot_ns,
+        received_boot_ns: reading.received_boot_ns,
+    });
+    Ok(known.collect())
 }
 
 /// How far the hub's signed receipts cover the chain of an installation.
-pub(crate) fn anchored(db: &Connection, install: u32) -> Result<u64, DeviceError> {
+pub(crate) fn anchored(db: Db<'_>, install: u32) -> Result<u64, DeviceError> {
     let mut statement =
         db.prepare_cached("SELECT coalesce(max(seq), 0) FROM anchor WHERE install = ?1")?;
     Ok(statement.query_row([install], |row| row.get::<_, i64>(0))?.cast_unsigned())

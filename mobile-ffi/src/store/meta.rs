@@ -4,8 +4,9 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::id::{DeviceId, Hash, PersonId, UnitId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
+use super::db::{Column, Db};
 use crate::error::DeviceError;
 
 /// Whose phone this is, as the hub said at enrolment.
@@ -47,49 +48,50 @@ pub(crate) struct Enrolment {
     pub(crate) app_version: String,
 }
 
+const VALUE: Column = Column { table: "meta", name: "value" };
 const IDENTITY: &str = "identity";
 const HEAD: &str = "head";
 
 /// Who the phone is.
-pub(crate) fn identity(db: &Connection) -> Result<Identity, DeviceError> {
+pub(crate) fn identity(db: Db<'_>) -> Result<Identity, DeviceError> {
     get(db, IDENTITY)?.ok_or(DeviceError::NotEnrolled)
 }
 
 /// Sets who the phone is and begins the chain of its installation.
-pub(crate) fn install(db: &Connection, identity: &Identity) -> Result<(), DeviceError> {
+pub(crate) fn install(db: Db<'_>, identity: &Identity) -> Result<(), DeviceError> {
     put(db, IDENTITY, identity)?;
     set_head(db, Head { install: identity.install, seq: 0, fact: None })?;
     put(db, "anchor_named", &0_u64)
 }
 
 /// The end of the present installation's chain.
-pub(crate) fn head(db: &Connection) -> Result<Head, DeviceError> {
+pub(crate) fn head(db: Db<'_>) -> Result<Head, DeviceError> {
     get(db, HEAD)?.ok_or(DeviceError::NotEnrolled)
 }
 
 /// Moves the end of the chain.
-pub(crate) fn set_head(db: &Connection, head: Head) -> Result<(), DeviceError> {
+pub(crate) fn set_head(db: Db<'_>, head: Head) -> Result<(), DeviceError> {
     put(db, HEAD, &head)
 }
 
 /// A flag; false when it was never set.
-pub(crate) fn flag(db: &Connection, key: &'static str) -> Result<bool, DeviceError> {
+pub(crate) fn flag(db: Db<'_>, key: &'static str) -> Result<bool, DeviceError> {
     Ok(get(db, key)?.unwrap_or(false))
 }
 
 /// Reads one value.
 pub(crate) fn get<T: for<'b> Decode<'b, ()>>(
-    db: &Connection,
+    db: Db<'_>,
     key: &'static str,
 ) -> Result<Option<T>, DeviceError> {
     let mut statement = db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
     let bytes: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
-    bytes.map(|bytes| from_cbor(&bytes, key)).transpose()
+    bytes.map(|bytes| db.get(VALUE, key.as_bytes(), &bytes)).transpose()
 }
 
 /// Writes one value.
 pub(crate) fn put<T: Encode<()>>(
-    db: &Connection,
+    db: Db<'_>,
     key: &'static str,
     value: &T,
 ) -> Result<(), DeviceError> {
@@ -97,12 +99,12 @@ pub(crate) fn put<T: Encode<()>>(
         "INSERT INTO meta (key, value) VALUES (?1, ?2)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     )?;
-    statement.execute(params![key, to_cbor(value)])?;
+    statement.execute(params![key, db.put(VALUE, key.as_bytes(), value)])?;
     Ok(())
 }
 
 /// Removes one value.
-pub(crate) fn remove(db: &Connection, key: &'static str) -> Result<(), DeviceError> {
+pub(crate) fn remove(db: Db<'_>, key: &'static str) -> Result<(), DeviceError> {
     db.execute("DELETE FROM meta WHERE key = ?1", [key])?;
     Ok(())
 }

@@ -1,7 +1,11 @@
-//! The phone's one file: SQLite in WAL mode with `synchronous=FULL`.
+//! The phone's one file: SQLite in WAL mode with `synchronous=FULL`, its values sealed.
 //!
 //! With FULL, what a call has acknowledged survives a power cut; with NORMAL it would not
 //! (hundreds of commits were lost in a simulated cut). Each call is one transaction.
+//!
+//! Whoever finds the file sees how many records and documents there are, their random ids, sizes and
+//! states, and when documents change together; what anybody said, did or was told, where and when,
+//! opens with the data key only ([`key`]).
 //!
 //! | module | tables |
 //! |---|---|
@@ -10,23 +14,30 @@
 //! | [`intents`] | `intent`, `alias`: everything recorded on this phone |
 //! | [`feed`] | `bucket`, `member`, `anchor` |
 //! | [`events`] | `event` |
+//! | [`key`], [`db`] | `data_key`; sealing and opening values |
 
+pub(crate) mod db;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod feed;
 pub(crate) mod intents;
+pub(crate) mod key;
 pub(crate) mod meta;
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use onscene_sync_core::seal::DataKey;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::error::DeviceError;
+use crate::host::Host;
+use db::{Db, Sealer};
+use key::Holder;
 
 /// Marks the file as ours ("OnSc").
 const APPLICATION_ID: i64 = 0x4f6e_5363;
 /// The schema that this build writes, and the newest it reads.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 /// SQLite before 3.51.3 can corrupt a WAL when two connections reset it at once.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
 
@@ -34,11 +45,12 @@ const SQLITE_AT_LEAST: i32 = 3_051_003;
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,
+    sealer: Sealer,
 }
 
 impl Store {
-    /// Opens the file, or makes it.
-    pub(crate) fn open(path: &Path) -> Result<Self, DeviceError> {
+    /// Opens the file, or makes it with a new data key.
+    pub(crate) fn open(path: &Path, host: &Host) -> Result<Self, DeviceError> {
         if rusqlite::version_number() < SQLITE_AT_LEAST {
             return Err(DeviceError::Store(format!(
                 "SQLite {} is too old: build with 3.51.3 or newer",
@@ -49,28 +61,30 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
-        prepare(&mut connection).map_err(|error| match error {
-            Unfit::Foreign => DeviceError::NotAStore { path: path.to_owned() },
-            Unfit::TooNew(found) => DeviceError::StoreTooNew { found, known: SCHEMA },
-            Unfit::Failed(error) => error.into(),
-        })?;
-        Ok(Self { connection })
+        let found = inspect(&connection, path)?;
+        configure(&connection)?;
+        let key = match found {
+            Found::Nothing => make(&mut connection, host)?,
+            Found::Store => key::unlock(&connection, host)?,
+        };
+        let sealer = key::sealer(key, host)?;
+        Ok(Self { connection, sealer })
     }
 
     /// Runs `work` in one transaction; an error takes all of it back.
     pub(crate) fn write<T>(
         &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, DeviceError>,
+        work: impl FnOnce(Db<'_>) -> Result<T, DeviceError>,
     ) -> Result<T, DeviceError> {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&tx)?;
+        let value = work(Db::new(&tx, &self.sealer))?;
         tx.commit()?;
         Ok(value)
     }
 
     /// Reading only.
-    pub(crate) const fn read(&self) -> &Connection {
-        &self.connection
+    pub(crate) const fn read(&self) -> Db<'_> {
+        Db::new(&self.connection, &self.sealer)
     }
 
     /// Bytes of the file, without what waits in its WAL.
@@ -82,71 +96,77 @@ impl Store {
     }
 }
 
-enum Unfit {
-    Foreign,
-    TooNew(i64),
-    Failed(rusqlite::Error),
+/// What is in the file.
+enum Found {
+    Nothing,
+    Store,
 }
 
-impl From<rusqlite::Error> for Unfit {
-    fn from(error: rusqlite::Error) -> Self {
-        if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
-            Self::Foreign
-        } else {
-            Self::Failed(error)
+/// Looks at a file before anything in it is changed.
+fn inspect(connection: &Connection, path: &Path) -> Result<Found, DeviceError> {
+    let foreign = || DeviceError::NotAStore { path: path.to_owned() };
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let objects = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+    let objects: i64 = objects.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => foreign(),
+        _ => error.into(),
+    })?;
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, found) if found > SCHEMA => {
+            Err(DeviceError::StoreTooNew { found, known: SCHEMA })
         }
+        (APPLICATION_ID, _) => Ok(Found::Store),
+        _ if objects > 0 => Err(foreign()),
+        _ => Ok(Found::Nothing),
     }
 }
 
-fn prepare(connection: &mut Connection) -> Result<(), Unfit> {
-    let number = |connection: &Connection, pragma| {
-        connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
-    };
-    let objects: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let ours = number(connection, "application_id")? == APPLICATION_ID;
-    if !ours && objects > 0 {
-        return Err(Unfit::Foreign);
-    }
-    let version = number(connection, "user_version")?;
-    if ours && version > SCHEMA {
-        return Err(Unfit::TooNew(version));
-    }
+fn configure(connection: &Connection) -> Result<(), DeviceError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    if !ours {
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(include_str!("schema.sql"))?;
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", SCHEMA)?;
-        tx.commit()?;
-    }
     Ok(())
+}
+
+/// Makes a store with a data key of its own.
+fn make(connection: &mut Connection, host: &Host) -> Result<DataKey, DeviceError> {
+    let (key, wrapped) = key::make(host)?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute_batch(include_str!("schema.sql"))?;
+    key::keep(&tx, Holder::Phone, &key, &wrapped)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", SCHEMA)?;
+    tx.commit()?;
+    Ok(key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::FakeHost;
+
+    fn open(path: &Path) -> Result<Store, DeviceError> {
+        Store::open(path, &FakeHost::new(1).host())
+    }
 
     #[test]
     fn a_file_of_something_else_or_of_a_newer_app_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let text = dir.path().join("notes.txt");
         std::fs::write(&text, "x".repeat(5_000)).unwrap();
-        assert_eq!(Store::open(&text).unwrap_err(), DeviceError::NotAStore { path: text.clone() });
+        assert_eq!(open(&text).unwrap_err(), DeviceError::NotAStore { path: text.clone() });
         assert_eq!(std::fs::read(&text).unwrap(), "x".repeat(5_000).into_bytes());
 
         let foreign = dir.path().join("foreign.db");
         Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE a (b)").unwrap();
-        assert!(matches!(Store::open(&foreign), Err(DeviceError::NotAStore { .. })));
+        assert!(matches!(open(&foreign), Err(DeviceError::NotAStore { .. })));
 
         let newer = dir.path().join("newer.db");
-        drop(Store::open(&newer).unwrap());
+        drop(open(&newer).unwrap());
         Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
         assert_eq!(
-            Store::open(&newer).unwrap_err(),
+            open(&newer).unwrap_err(),
             DeviceError::StoreTooNew { found: 99, known: SCHEMA }
         );
     }
@@ -155,14 +175,14 @@ mod tests {
     fn a_folder_a_missing_place_and_a_read_only_file_say_so() {
         let dir = tempfile::tempdir().unwrap();
         for path in [dir.path().to_owned(), dir.path().join("no/such/place")] {
-            assert!(matches!(Store::open(&path), Err(DeviceError::Store(_))), "{path:?}");
+            assert!(matches!(open(&path), Err(DeviceError::Store(_))), "{path:?}");
         }
     }
 
     #[test]
     fn every_commit_waits_for_the_disk() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("phone.db")).unwrap();
+        let store = open(&dir.path().join("phone.db")).unwrap();
         let pragma = |name| {
             store
                 .read()
@@ -175,13 +195,25 @@ mod tests {
     #[test]
     fn an_error_takes_the_whole_transaction_back() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(&dir.path().join("phone.db")).unwrap();
+        let mut store = open(&dir.path().join("phone.db")).unwrap();
         let failed = store.write(|tx| {
             meta::put(tx, "chain", &7_u64)?;
             Err::<(), _>(DeviceError::NotEnrolled)
         });
         assert_eq!(failed, Err(DeviceError::NotEnrolled));
-        assert_eq!(meta::get::<u64>(store.read(), "chain").unwrap(), None);
+        assert_eq!(meta::get::<u64>(store.read(), "chain"), Ok(None));
         assert!(store.bytes().unwrap() > 0);
+    }
+
+    #[test]
+    fn only_the_key_store_that_made_a_store_opens_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("phone.db");
+        let (mut first, second) = (open(&path).unwrap(), FakeHost::new(2).host());
+        first.write(|tx| meta::put(tx, "chain", &7_u64)).unwrap();
+        drop(first);
+        let refused = Store::open(&path, &second).unwrap_err();
+        assert!(matches!(refused, DeviceError::KeyUnavailable { .. }), "{refused:?}");
+        assert_eq!(meta::get::<u64>(open(&path).unwrap().read(), "chain"), Ok(Some(7)));
     }
 }

@@ -1,15 +1,24 @@
--- The phone's store, version 1. Values of several fields are CBOR.
+-- The phone's store, version 2. Ids, states and numbers stand in the clear, because tables are
+-- searched by them; columns marked `sealed` open with the data key only. Values of several fields
+-- are CBOR.
+
+-- The data key, wrapped for each of its holders (`store/key.rs`).
+CREATE TABLE data_key (
+    holder INTEGER PRIMARY KEY,
+    wrapped BLOB NOT NULL,
+    print BLOB NOT NULL -- of the key inside, to tell it from another
+) STRICT;
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
-    value BLOB NOT NULL
+    value BLOB NOT NULL -- sealed
 ) STRICT;
 
 -- The hub's state of each document (`base`), without what this phone has yet to deliver.
 CREATE TABLE doc (
     doc BLOB PRIMARY KEY,
     kind INTEGER NOT NULL,
-    base BLOB,
+    base BLOB, -- sealed
     sum INTEGER NOT NULL DEFAULT 0,
     incarnation INTEGER NOT NULL DEFAULT 0,
     wanted INTEGER NOT NULL DEFAULT 0,
@@ -26,21 +35,21 @@ CREATE INDEX ordered_inspection ON ordered (inspection);
 
 -- Everything recorded on this phone, each with the change that carries it now.
 CREATE TABLE intent (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    n INTEGER PRIMARY KEY,
     doc BLOB NOT NULL REFERENCES doc (doc),
-    act BLOB NOT NULL,
-    clock BLOB NOT NULL,
+    act BLOB NOT NULL, -- sealed
+    clock BLOB NOT NULL, -- sealed
     fact BLOB,
-    envelope BLOB,
+    envelope BLOB, -- sealed
     install INTEGER NOT NULL,
     seq INTEGER,
     hash BLOB NOT NULL,
-    change BLOB NOT NULL,
+    change BLOB NOT NULL, -- sealed
     state INTEGER NOT NULL DEFAULT 0,
     seen INTEGER NOT NULL DEFAULT 0,
     tries INTEGER NOT NULL DEFAULT 0,
     code TEXT,
-    detail TEXT
+    detail BLOB -- sealed
 ) STRICT;
 CREATE INDEX intent_doc ON intent (doc);
 CREATE INDEX intent_hash ON intent (hash);
@@ -69,18 +78,14 @@ CREATE INDEX member_doc ON member (doc);
 CREATE TABLE anchor (
     number INTEGER PRIMARY KEY,
     proof BLOB NOT NULL,
-    at INTEGER NOT NULL,
     install INTEGER NOT NULL,
     seq INTEGER NOT NULL,
-    boot BLOB NOT NULL,
-    sent_boot_ns INTEGER NOT NULL,
-    received_boot_ns INTEGER NOT NULL
+    reading BLOB NOT NULL -- sealed
 ) STRICT;
 
 CREATE TABLE event (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
-    wall_ms INTEGER NOT NULL,
+    n INTEGER PRIMARY KEY,
     kind INTEGER NOT NULL,
     doc BLOB,
-    detail TEXT NOT NULL
+    told BLOB NOT NULL -- sealed
 ) STRICT;

@@ -6,11 +6,11 @@ use onscene_sync_core::enrolment::message::{AccessToken, EnrolReply};
 use onscene_sync_core::enrolment::{EnrolmentCode, check_words};
 use onscene_sync_core::id::BootId;
 use onscene_sync_core::time::ClockReading;
-use rusqlite::Connection;
 
 use crate::author;
 use crate::error::DeviceError;
 use crate::host::Host;
+use crate::store::db::Db;
 use crate::store::feed;
 use crate::store::meta::{self, Enrolment, Identity};
 
@@ -36,7 +36,7 @@ const WORDS: &str = "check_words";
 /// Takes an enrolment in, asked for at `asked`; or says why the
 /// answer is not to be trusted.
 pub(crate) fn enrolled(
-    db: &Connection,
+    db: Db<'_>,
     wish: &Enrolment,
     reply: &EnrolReply,
     host: &Host,
@@ -74,7 +74,7 @@ pub(crate) fn enrolled(
 
 /// The same store under another device id: anchors and cursors of the old one mean nothing any
 /// more, and what it has not delivered is stated anew.
-fn begin_anew(db: &Connection, host: &Host) -> Result<(), DeviceError> {
+fn begin_anew(db: Db<'_>, host: &Host) -> Result<(), DeviceError> {
     feed::forget_device(db)?;
     meta::put(db, super::REVOKED, &false)?;
     meta::put(db, super::exchange::RENEW, &false)?;
@@ -83,7 +83,7 @@ fn begin_anew(db: &Connection, host: &Host) -> Result<(), DeviceError> {
 
 /// Keeps an access token that was asked for at `asked`.
 pub(crate) fn keep_access(
-    db: &Connection,
+    db: Db<'_>,
     reply: &AccessToken,
     asked: &ClockReading,
 ) -> Result<(), DeviceError> {
@@ -97,23 +97,23 @@ pub(crate) fn keep_access(
 }
 
 /// The access token, if it is good for another while.
-pub(crate) fn access(db: &Connection, now: &ClockReading) -> Result<Option<String>, DeviceError> {
+pub(crate) fn access(db: Db<'_>, now: &ClockReading) -> Result<Option<String>, DeviceError> {
     let access: Option<Access> = meta::get(db, ACCESS)?;
     let good = access.filter(|a| a.boot == now.boot && now.boot_ns < a.until_boot_ns);
     Ok(good.map(|access| access.token))
 }
 
 /// Drops the access token: the server did not take it.
-pub(crate) fn drop_access(db: &Connection) -> Result<(), DeviceError> {
+pub(crate) fn drop_access(db: Db<'_>) -> Result<(), DeviceError> {
     meta::remove(db, ACCESS)
 }
 
 /// The refresh token.
-pub(crate) fn refresh(db: &Connection) -> Result<Option<String>, DeviceError> {
+pub(crate) fn refresh(db: Db<'_>) -> Result<Option<String>, DeviceError> {
     meta::get(db, REFRESH)
 }
 
 /// The words to compare with those on the administrator's screen.
-pub(crate) fn kept_words(db: &Connection) -> Result<Vec<String>, DeviceError> {
+pub(crate) fn kept_words(db: Db<'_>) -> Result<Vec<String>, DeviceError> {
     Ok(meta::get(db, WORDS)?.unwrap_or_default())
 }

@@ -11,10 +11,10 @@ use onscene_sync_core::sync::replica::{
 };
 use onscene_sync_core::sync::{version, wire};
 use onscene_sync_core::time::ClockReading;
-use rusqlite::Connection;
 
 use crate::author;
 use crate::error::DeviceError;
+use crate::store::db::Db;
 use crate::store::events::{self, EventKind};
 use crate::store::{documents, feed, intents, meta};
 
@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
 
 /// Composes the body of a request.
 pub(crate) fn request(
-    db: &Connection,
+    db: Db<'_>,
     clock: ClockReading,
     max_changes: usize,
 ) -> Result<(Vec<u8>, Sent), DeviceError> {
@@ -53,7 +53,7 @@ pub(crate) fn request(
 }
 
 /// Whether there is a reason to sync in the store itself.
-pub(crate) fn is_due(db: &Connection) -> Result<bool, DeviceError> {
+pub(crate) fn is_due(db: Db<'_>) -> Result<bool, DeviceError> {
     Ok(intents::any_waiting(db)?
         || !documents::wanted(db)?.is_empty()
         || (meta::flag(db, RENEW)? && !meta::flag(db, REVOKED)?)
@@ -62,7 +62,7 @@ pub(crate) fn is_due(db: &Connection) -> Result<bool, DeviceError> {
 
 /// Takes an answer in. Everything happens in the caller's transaction.
 pub(crate) fn apply(
-    db: &Connection,
+    db: Db<'_>,
     key: &dyn Signer,
     sent: &Sent,
     reply: SyncReply,
@@ -89,7 +89,7 @@ pub(crate) fn apply(
 }
 
 /// The store, lent to the reading of an answer.
-struct Lent<'a>(&'a Connection);
+struct Lent<'a>(Db<'a>);
 
 impl Holdings for Lent<'_> {
     type Error = DeviceError;
@@ -116,7 +116,7 @@ impl Holdings for Lent<'_> {
 }
 
 struct Inbox<'a> {
-    db: &'a Connection,
+    db: Db<'a>,
     key: &'a dyn Signer,
     now: &'a ClockReading,
     stuck: bool,

@@ -19,11 +19,11 @@ use onscene_sync_core::sync::device::Sent;
 use onscene_sync_core::sync::message::SyncReply;
 use onscene_sync_core::sync::wire;
 use onscene_sync_core::time::ClockReading;
-use rusqlite::Connection;
 
 use crate::device::Device;
 use crate::error::DeviceError;
 use crate::host::Host;
+use crate::store::db::Db;
 use crate::store::events::{self, EventKind};
 use crate::store::meta::{self, Enrolment};
 use dpop::Occasion;
@@ -235,7 +235,7 @@ struct Draft {
 }
 
 fn draft(
-    db: &Connection,
+    db: Db<'_>,
     host: &Host,
     kind: Kind,
     now: &ClockReading,
@@ -278,7 +278,7 @@ fn draft(
 }
 
 fn succeeded(
-    tx: &Connection,
+    tx: Db<'_>,
     host: &Host,
     open: &Open,
     reply: &HttpReply,
@@ -323,7 +323,7 @@ fn succeeded(
 }
 
 fn take_enrolment(
-    tx: &Connection,
+    tx: Db<'_>,
     host: &Host,
     open: &Open,
     reply: &EnrolReply,
@@ -342,7 +342,7 @@ fn read_sync(reply: &HttpReply) -> Result<SyncReply, wire::WireError> {
 }
 
 fn failed(
-    tx: &Connection,
+    tx: Db<'_>,
     open: &Open,
     reply: &HttpReply,
     now: &ClockReading,
@@ -380,7 +380,7 @@ fn failed(
 }
 
 /// Keeps the nonce that came with an answer; says whether there was one.
-fn keep_nonce(tx: &Connection, reply: &HttpReply) -> Result<bool, DeviceError> {
+fn keep_nonce(tx: Db<'_>, reply: &HttpReply) -> Result<bool, DeviceError> {
     match reply.header("dpop-nonce") {
         Some(nonce) if nonce.len() <= 256 => {
             meta::put(tx, NONCE, &nonce.to_owned())?;

@@ -5,13 +5,14 @@ mod hub;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use onscene_sync_core::crypto::{Signer, SigningFailed, SoftwareP256, sha256};
+use onscene_sync_core::crypto::{Signer, SigningFailed, sha256};
 use onscene_sync_core::enrolment::message::KeyLevel;
 use onscene_sync_core::id::BootId;
 use onscene_sync_core::time::ClockReading;
 
 use crate::device::{Device, OpenConfig};
 use crate::host::{Clock, Host, HostError, KeyStore, Random};
+use crate::software::SoftwareKeys;
 use crate::sync::{Applied, HttpReply, HttpRequest, Step};
 
 pub(crate) use hub::{Hub, UNIT, proof_parts};
@@ -22,7 +23,7 @@ pub(crate) struct FakeHost(Arc<Mutex<State>>);
 
 struct State {
     clock: ClockReading,
-    key: Arc<SoftwareP256>,
+    key: Arc<SoftwareKeys>,
     key_fails: bool,
     seed: u8,
     drawn: u64,
@@ -30,7 +31,7 @@ struct State {
 
 impl FakeHost {
     pub(crate) fn new(seed: u8) -> Self {
-        let key = SoftwareP256::from_scalar(&[seed; 32]).unwrap();
+        let key = SoftwareKeys::from_scalar(&[seed; 32]).unwrap();
         Self(Arc::new(Mutex::new(State {
             // The wall clock is years off: nothing may depend on it.
             clock: ClockReading {
@@ -152,11 +153,24 @@ impl Signer for FakeHost {
 
 impl KeyStore for FakeHost {
     fn public_key(&self) -> Result<Vec<u8>, HostError> {
-        Ok(self.state().key.public_key())
+        self.state().key.public_key()
     }
 
     fn level(&self) -> KeyLevel {
         KeyLevel::Software
+    }
+
+    fn wrap(&self, data_key: &[u8]) -> Result<Vec<u8>, HostError> {
+        self.state().key.wrap(data_key)
+    }
+
+    fn unwrap(&self, wrapped: &[u8]) -> Result<Vec<u8>, HostError> {
+        let state = self.state();
+        if state.key_fails {
+            Err(HostError("locked".to_owned()))
+        } else {
+            state.key.unwrap(wrapped)
+        }
     }
 }
 

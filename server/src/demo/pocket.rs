@@ -13,7 +13,7 @@ use super::walker::Walker;
 use crate::clock::{Clock as _, ManualClock};
 use crate::phone::drive::{Round, round};
 use crate::phone::folder::Folder;
-use crate::phone::lend::{Chance, FileKey};
+use crate::phone::lend::Chance;
 use crate::phone::transport::Transport;
 use crate::random::SeededRandom;
 
@@ -118,7 +118,7 @@ fn open_device(
     let folder = Folder::make(dir, &*chance)?;
     let host = Host {
         clock: Box::new(Worn { handset: Arc::clone(worn), clock: clock.clone() }),
-        keys: Box::new(FileKey(folder.key()?)),
+        keys: Box::new(folder.keys()?),
         random: Box::new(Chance(chance)),
     };
     let config = OpenConfig {

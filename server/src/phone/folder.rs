@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use onscene_sync_core::crypto::SoftwareP256;
+use onscene_mobile::SoftwareKeys;
 use onscene_sync_core::id::Hash;
 use thiserror::Error;
 
@@ -66,18 +66,18 @@ impl Folder {
         let path = folder.key_path();
         if !path.exists() {
             let scalar = std::iter::repeat_with(|| random::bytes(random))
-                .find(|scalar| SoftwareP256::from_scalar(scalar).is_some())
+                .find(|scalar| SoftwareKeys::from_scalar(scalar).is_some())
                 .expect("nearly every 32 bytes are a key");
             write_private(&path, &Hash::from_bytes(scalar).to_string()).map_err(at(&path))?;
         }
         Ok(folder)
     }
 
-    /// The phone's key.
+    /// The phone's keys.
     ///
     /// # Errors
     /// When it cannot be read, is not a key, or others can read it.
-    pub fn key(&self) -> Result<SoftwareP256, FolderError> {
+    pub fn keys(&self) -> Result<SoftwareKeys, FolderError> {
         let path = self.key_path();
         let text = fs::read_to_string(&path).map_err(at(&path))?;
         let mode = fs::metadata(&path).map_err(at(&path))?.permissions().mode();
@@ -87,7 +87,7 @@ impl Folder {
         text.trim_end()
             .parse::<Hash>()
             .ok()
-            .and_then(|scalar| SoftwareP256::from_scalar(scalar.as_bytes()))
+            .and_then(|scalar| SoftwareKeys::from_scalar(scalar.as_bytes()))
             .ok_or(FolderError::NotAKey(path))
     }
 
@@ -132,6 +132,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
 
 #[cfg(test)]
 mod tests {
+    use onscene_mobile::KeyStore as _;
+
     use super::*;
     use crate::random::SeededRandom;
 
@@ -140,11 +142,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("phone");
         assert!(matches!(Folder::existing(&dir), Err(FolderError::NoPhone(_))));
-        let key = Folder::make(&dir, &SeededRandom::new(1)).unwrap().key().unwrap();
-        let again = Folder::make(&dir, &SeededRandom::new(2)).unwrap().key().unwrap();
+        let key = Folder::make(&dir, &SeededRandom::new(1)).unwrap().keys().unwrap();
+        let again = Folder::make(&dir, &SeededRandom::new(2)).unwrap().keys().unwrap();
         assert_eq!(key.public_key(), again.public_key(), "a key is made once");
         fs::set_permissions(dir.join("key"), fs::Permissions::from_mode(0o644)).unwrap();
-        let exposed = Folder::existing(&dir).unwrap().key();
+        let exposed = Folder::existing(&dir).unwrap().keys();
         assert!(matches!(exposed, Err(FolderError::Exposed(_))));
     }
 
@@ -154,7 +156,7 @@ mod tests {
         let folder = Folder::make(dir.path(), &SeededRandom::new(1)).unwrap();
         for text in ["", "zz", &"0".repeat(64)] {
             fs::write(dir.path().join("key"), text).unwrap();
-            assert!(matches!(folder.key(), Err(FolderError::NotAKey(_))), "{text}");
+            assert!(matches!(folder.keys(), Err(FolderError::NotAKey(_))), "{text}");
         }
     }
 

@@ -1,21 +1,19 @@
-//! What this machine lends to the device library: clocks, a key in a file, chance.
+//! What this machine lends to the device library: clocks and chance.
 
 use std::sync::Arc;
 
-use onscene_mobile::{Clock, Host, HostError, KeyStore, Random};
-use onscene_sync_core::crypto::{Signer, SigningFailed, SoftwareP256};
-use onscene_sync_core::enrolment::message::KeyLevel;
+use onscene_mobile::{Clock, Host, HostError, Random, SoftwareKeys};
 use onscene_sync_core::time::ClockReading;
 
 use super::clocks;
 use crate::random::{self, SystemRandom};
 
-/// This machine as a phone, with `key` as its key.
+/// This machine as a phone with these keys.
 #[must_use]
-pub fn machine(key: SoftwareP256) -> Host {
+pub fn machine(keys: SoftwareKeys) -> Host {
     Host {
         clock: Box::new(MachineClock),
-        keys: Box::new(FileKey(key)),
+        keys: Box::new(keys),
         random: Box::new(Chance(Arc::new(SystemRandom))),
     }
 }
@@ -27,26 +25,6 @@ pub struct MachineClock;
 impl Clock for MachineClock {
     fn read(&self) -> Result<ClockReading, HostError> {
         clocks::read().map_err(|error| HostError(error.to_string()))
-    }
-}
-
-/// A key that was read from a file.
-#[derive(Debug)]
-pub struct FileKey(pub SoftwareP256);
-
-impl Signer for FileKey {
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
-        self.0.sign(message)
-    }
-}
-
-impl KeyStore for FileKey {
-    fn public_key(&self) -> Result<Vec<u8>, HostError> {
-        Ok(self.0.public_key())
-    }
-
-    fn level(&self) -> KeyLevel {
-        KeyLevel::Software
     }
 }
 

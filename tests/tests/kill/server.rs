@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use onscene_mobile::{Device, EventKind, Item, ItemState, Job, OpenConfig};
+use onscene_mobile::{Device, EventKind, Item, ItemState, Job, OpenConfig, SoftwareKeys};
 use onscene_server::phone::drive::{self, Round};
 use onscene_server::phone::lend::machine;
 use onscene_server::phone::transport::Transport;
 use onscene_server::store::Store;
-use onscene_sync_core::crypto::SoftwareP256;
 use onscene_sync_core::fact::body::{Outcome, OutcomeReport};
 use onscene_sync_core::id::FactId;
 use onscene_tests::process::Server;
@@ -140,8 +139,8 @@ impl Phone {
             model: "simulated".to_owned(),
             app_version: "1".to_owned(),
         };
-        let key = SoftwareP256::from_scalar(&[n; 32]).expect("a small scalar");
-        let mut device = Device::open(config, machine(key)).unwrap();
+        let keys = SoftwareKeys::from_scalar(&[n; 32]).expect("a small scalar");
+        let mut device = Device::open(config, machine(keys)).unwrap();
         device.enrol(url, code, None, false).unwrap();
         let rng = ChaCha8Rng::seed_from_u64(SEED + u64::from(n));
         Self { n, device, rng, patrol: None, recorded: 0, acknowledged: BTreeSet::new() }

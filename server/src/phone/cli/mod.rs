@@ -306,7 +306,7 @@ fn open(folder: &Folder) -> Result<Device, PhoneError> {
         model: "command-line phone".to_owned(),
         app_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Ok(Device::open(config, lend::machine(folder.key()?))?)
+    Ok(Device::open(config, lend::machine(folder.keys()?))?)
 }
 
 fn job(device: &Device, order: &OrderArg) -> Result<Job, PhoneError> {

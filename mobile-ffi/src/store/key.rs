@@ -1,0 +1,79 @@
+//! The data key: made once, kept wrapped by the phone's key store.
+
+use onscene_sync_core::crypto::fact_id;
+use onscene_sync_core::seal::{DataKey, KEY_BYTES};
+use rusqlite::{Connection, OptionalExtension, params};
+use zeroize::Zeroizing;
+
+use super::db::Sealer;
+use crate::error::DeviceError;
+use crate::host::Host;
+
+/// Who can unwrap the data key. Numbers stand in stores and are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The phone's key store.
+    Phone = 0,
+}
+
+/// A new data key, and how it stands in the store.
+pub(super) fn make(host: &Host) -> Result<(DataKey, Vec<u8>), DeviceError> {
+    let key = DataKey::new(host.bytes()?);
+    let wrapped = host.keys.wrap(key.bytes())?;
+    // A key store that does not give back what it was given would lock the phone out at once.
+    if unwrap(host, &wrapped)?.bytes() != key.bytes() {
+        return Err(unavailable("it unwraps another key than it wrapped"));
+    }
+    Ok((key, wrapped))
+}
+
+/// Puts the data key as one of its holders keeps it into the store.
+pub(super) fn keep(
+    connection: &Connection,
+    holder: Holder,
+    key: &DataKey,
+    wrapped: &[u8],
+) -> Result<(), rusqlite::Error> {
+    connection.execute(
+        "INSERT INTO data_key (holder, wrapped, print) VALUES (?1, ?2, ?3)
+         ON CONFLICT (holder) DO UPDATE SET wrapped = excluded.wrapped, print = excluded.print",
+        params![holder as i64, wrapped, print(key)],
+    )?;
+    Ok(())
+}
+
+/// The data key of an existing store, from the phone's key store.
+pub(super) fn unlock(connection: &Connection, host: &Host) -> Result<DataKey, DeviceError> {
+    let found: Option<(Vec<u8>, Vec<u8>)> = connection
+        .query_row(
+            "SELECT wrapped, print FROM data_key WHERE holder = ?1",
+            [Holder::Phone as i64],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let (wrapped, expected) = found.ok_or_else(|| DeviceError::damaged("data key"))?;
+    let key = unwrap(host, &wrapped)?;
+    if print(&key)[..] == expected[..] { Ok(key) } else { Err(unavailable("it gives another key")) }
+}
+
+/// The sealer of a key, with nonces of its own.
+pub(super) fn sealer(key: DataKey, host: &Host) -> Result<Sealer, DeviceError> {
+    Ok(Sealer::new(key, host.bytes()?))
+}
+
+fn unwrap(host: &Host, wrapped: &[u8]) -> Result<DataKey, DeviceError> {
+    let bytes = host.keys.unwrap(wrapped);
+    let bytes = Zeroizing::new(bytes.map_err(|error| unavailable(&error.0))?);
+    let bytes: [u8; KEY_BYTES] =
+        (&bytes[..]).try_into().map_err(|_| unavailable("it unwrapped something else"))?;
+    Ok(DataKey::new(bytes))
+}
+
+/// A fingerprint of a key. It says nothing about 32 bytes of chance.
+fn print(key: &DataKey) -> [u8; 16] {
+    *fact_id(&[b"onscene data key", &key.bytes()[..]].concat()).as_bytes()
+}
+
+fn unavailable(why: &str) -> DeviceError {
+    DeviceError::KeyUnavailable { why: why.to_owned() }
+}
