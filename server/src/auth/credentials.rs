@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use onscene_sync_core::id::{DeviceId, PersonId, TeamId, UnitId};
-use sqlx::any::AnyRow;
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
 
 use super::dpop::{ProofError, Request};
 use super::gate::{DPOP, DPOP_NONCE};
@@ -16,7 +18,7 @@ use super::token::{Subject, TokenError};
 use super::viewer::{SWEEP, Seat, Viewer};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::store::{RowExt as _, StoreError, Tx};
+use crate::store::{RowExt as _, Store, StoreError};
 
 /// The key behind the request's proof, which must not name an access token.
 pub(super) fn proven_key(app: &App, parts: &Parts) -> Result<DeviceKey, Problem> {
@@ -60,27 +62,26 @@ fn single<'p>(parts: &'p Parts, name: &HeaderName) -> Result<Option<&'p str>, Pr
 }
 
 async fn phone(app: &App, subject: Subject, key: DeviceKey) -> Result<Viewer, Problem> {
-    let found = app.store.with_read("auth.phone", subject.device, |tx, device| {
-        Box::pin(async move { find_phone(tx, *device).await })
-    });
-    let Some((viewer, closed)) = found.await? else { return Err(another_key()) };
-    let registered = viewer.seat.is_some_and(|seat| seat.key == key);
-    if viewer.person != subject.person || !registered {
+    let device = subject.device;
+    let found = app.store.read_one("auth.phone", || find_phone(device)).await?;
+    let Some(row) = found.first() else { return Err(another_key()) };
+    let seat = seat(row, device)?;
+    let viewer = person_viewer(&app.store, row, Some(seat)).await?;
+    if viewer.person != subject.person || seat.key != key {
         return Err(another_key());
     }
+    let closed = row.opt_millis("closed_at")?.is_some() && !seat.revoked;
     if closed { Err(person_closed()) } else { Ok(viewer) }
 }
 
-async fn find_phone(tx: &mut Tx, device: DeviceId) -> Result<Option<(Viewer, bool)>, StoreError> {
-    let row = sqlx::query(
-        "SELECT d.install, d.key, d.revoked_at, p.person_id, p.role, p.unit_id, p.team_id, \
+fn find_phone(device: DeviceId) -> Query<'static, Any, AnyArguments> {
+    const SQL: &str = "SELECT d.install, d.key, d.revoked_at, p.person_id, p.role, p.unit_id, p.team_id, \
                 p.closed_at \
-         FROM device d JOIN person p ON p.person_id = d.person_id WHERE d.device = $1",
-    )
-    .bind(&device.as_bytes()[..])
-    .fetch_optional(tx.conn())
-    .await?;
-    let Some(row) = row else { return Ok(None) };
+         FROM device d JOIN person p ON p.person_id = d.person_id WHERE d.device = $1";
+    sqlx::query(SQL).bind(device.as_bytes().to_vec())
+}
+
+fn seat(row: &AnyRow, device: DeviceId) -> Result<Seat, StoreError> {
     let key = row.bytes("key")?;
     let key = DeviceKey::from_point(&key).ok_or_else(|| StoreError::Inconsistent {
         column: "key".to_owned(),
@@ -88,21 +89,19 @@ async fn find_phone(tx: &mut Tx, device: DeviceId) -> Result<Option<(Viewer, boo
         expected: "an uncompressed P-256 point".to_owned(),
     })?;
     let revoked = row.opt_millis("revoked_at")?.is_some();
-    let seat = Seat { device, install: row.number("install")?, key, revoked };
-    let closed = row.opt_millis("closed_at")?.is_some();
-    Ok(Some((person_viewer(tx, &row, Some(seat)).await?, closed && !revoked)))
+    Ok(Seat { device, install: row.number("install")?, key, revoked })
 }
 
 /// Reads `person_id`, `role`, `unit_id` and `team_id`, and the units below if they matter.
 pub(super) async fn person_viewer(
-    tx: &mut Tx,
+    store: &Store,
     row: &AnyRow,
     seat: Option<Seat>,
 ) -> Result<Viewer, StoreError> {
     let role = role_column(row)?;
     let unit = UnitId::from_bytes(row.array("unit_id")?);
     let below =
-        if looks_down(role) { units_below(tx, unit).await? } else { BTreeSet::from([unit]) };
+        if looks_down(role) { units_below(store, unit).await? } else { BTreeSet::from([unit]) };
     Ok(Viewer {
         person: PersonId::from_bytes(row.array("person_id")?),
         role,
@@ -127,14 +126,12 @@ fn looks_down(role: Role) -> bool {
     role.reach(Action::ReadCases) == Reach::Subtree
 }
 
-async fn units_below(tx: &mut Tx, unit: UnitId) -> Result<BTreeSet<UnitId>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("{SWEEP} SELECT unit_id FROM sweep"));
-    let rows = sqlx::query(sql)
-        .bind(0_i64)
-        .bind(&unit.as_bytes()[..])
-        .bind(1_i64)
-        .fetch_all(tx.conn())
-        .await?;
+async fn units_below(store: &Store, unit: UnitId) -> Result<BTreeSet<UnitId>, StoreError> {
+    let query = || {
+        let sql = sqlx::AssertSqlSafe(format!("{SWEEP} SELECT unit_id FROM sweep"));
+        sqlx::query(sql).bind(0_i64).bind(unit.as_bytes().to_vec()).bind(1_i64)
+    };
+    let rows = store.read_one("auth.units", query).await?;
     rows.iter().map(|row| row.array("unit_id").map(UnitId::from_bytes)).collect()
 }
 

@@ -73,10 +73,7 @@ pub async fn insert(tx: &mut Tx, key: &NewKey) -> Result<(), StoreError> {
 /// The person whose key this is.
 pub(super) async fn viewer(app: &App, key: &str) -> Result<Viewer, Problem> {
     let (hash, now) = (key_hash(key), app.now());
-    let found = app
-        .store
-        .with_read("auth.staff", hash, |tx, hash| Box::pin(async move { find(tx, *hash).await }));
-    let found = found.await?.ok_or_else(bad_staff_key)?;
+    let found = find(&app.store, hash).await?.ok_or_else(bad_staff_key)?;
     if found.revoked || found.expires_at.is_some_and(|at| at <= now) {
         return Err(bad_staff_key());
     }
@@ -97,18 +94,15 @@ struct Found {
     last_used_at: Option<Millis>,
 }
 
-async fn find(tx: &mut Tx, hash: Hash) -> Result<Option<Found>, StoreError> {
-    let row = sqlx::query(
-        "SELECT k.expires_at, k.revoked_at, k.last_used_at, p.person_id, p.role, p.unit_id, \
-                p.team_id, p.closed_at \
-         FROM staff_key k JOIN person p ON p.person_id = k.person_id WHERE k.key_hash = $1",
-    )
-    .bind(&hash.as_bytes()[..])
-    .fetch_optional(tx.conn())
-    .await?;
-    let Some(row) = row else { return Ok(None) };
+async fn find(store: &Store, hash: Hash) -> Result<Option<Found>, StoreError> {
+    const SQL: &str = "SELECT k.expires_at, k.revoked_at, k.last_used_at, p.person_id, p.role, \
+                p.unit_id, p.team_id, p.closed_at \
+         FROM staff_key k JOIN person p ON p.person_id = k.person_id WHERE k.key_hash = $1";
+    let query = || sqlx::query(SQL).bind(hash.as_bytes().to_vec());
+    let rows = store.read_one("auth.staff", query).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some(Found {
-        viewer: person_viewer(tx, &row, None).await?,
+        viewer: person_viewer(store, row, None).await?,
         revoked: row.opt_millis("revoked_at")?.is_some(),
         closed: row.opt_millis("closed_at")?.is_some(),
         expires_at: row.opt_millis("expires_at")?,

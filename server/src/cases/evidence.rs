@@ -308,9 +308,11 @@ async fn anchors_of(
     boot: BootId,
 ) -> Result<Vec<KnownAnchor>, StoreError> {
     let rows = sqlx::query(
-        "SELECT number, at, boot, sent_boot_ns, received_boot_ns FROM anchor \
-         WHERE device = $1 AND boot IS NOT NULL AND sent_boot_ns IS NOT NULL \
-         ORDER BY CASE WHEN boot = $2 THEN 0 ELSE 1 END, number DESC LIMIT $3",
+        "SELECT a.number AS number, a.at AS at, l.boot AS boot, l.sent_boot_ns AS sent_boot_ns, \
+             l.received_boot_ns AS received_boot_ns \
+         FROM anchor l JOIN anchor a ON a.device = l.device AND a.number = l.acknowledges \
+         WHERE l.device = $1 AND l.acknowledges IS NOT NULL \
+         ORDER BY CASE WHEN l.boot = $2 THEN 0 ELSE 1 END, a.number DESC LIMIT $3",
     )
     .bind(&author.device.as_bytes()[..])
     .bind(&boot.as_bytes()[..])

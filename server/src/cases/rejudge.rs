@@ -31,8 +31,6 @@ pub const SWEEP: &str = "case.rejudge_sweep";
 
 /// Claims planned for at once.
 const CLAIMS: usize = 16;
-/// Newest facts of a phone among which its recent claims are looked for.
-const RECENT_FACTS: i64 = 64;
 /// A claim is looked at again for so many anchors after it; later ones tell next to nothing.
 const ANCHORS_AFTER: i64 = 3;
 /// A difference of the latest moment below this, milliseconds, is not worth another verdict.
@@ -148,17 +146,17 @@ async fn recent(
     device: DeviceId,
     now: Millis,
 ) -> Result<Vec<FactArrived>, StoreError> {
-    const SINCE: &str = "SELECT at FROM anchor WHERE device = $1 AND sent_boot_ns IS NOT NULL \
-         ORDER BY number DESC LIMIT 1 OFFSET $2";
-    const SQL: &str = "SELECT fact_id, doc_id FROM (\
-         SELECT fact_id, doc_id, kind, received_at, install, seq FROM fact WHERE device = $1 \
-         ORDER BY install DESC, seq DESC LIMIT $2) newest \
-         WHERE kind = 1 AND received_at >= $3 AND received_at < $4 \
-         ORDER BY install DESC, seq DESC LIMIT $5";
+    const SINCE: &str = "SELECT a.at AS at FROM anchor l \
+         JOIN anchor a ON a.device = l.device AND a.number = l.acknowledges \
+         WHERE l.device = $1 AND l.acknowledges IS NOT NULL \
+         ORDER BY l.number DESC LIMIT 1 OFFSET $2";
+    const SQL: &str = "SELECT fact_id, doc_id FROM fact \
+         WHERE device = $1 AND kind = 1 AND received_at >= $2 AND received_at < $3 \
+         ORDER BY received_at DESC, seq DESC LIMIT $4";
     let since = sqlx::query(SINCE).bind(&device.as_bytes()[..]).bind(ANCHORS_AFTER - 1);
     let since = since.fetch_optional(tx.conn()).await?;
     let since = since.map_or(Ok(i64::MIN), |row| row.int("at"))?;
-    let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(RECENT_FACTS).bind(since);
+    let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(since);
     let query = query.bind(now.0).bind(i64::try_from(CLAIMS).unwrap_or(i64::MAX));
     query.fetch_all(tx.conn()).await?.iter().map(claim).collect()
 }

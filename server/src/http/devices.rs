@@ -147,8 +147,9 @@ async fn revoke(
 }
 
 const COLUMNS: &str = "d.device, d.person_id, p.unit_id, p.role, d.model, d.key_level, d.app_version, \
-    d.check_words, d.install, d.enrolled_at, d.confirmed_at, d.last_seen_at, d.revoked_at, \
-    d.revoked_why";
+    d.check_words, d.install, d.enrolled_at, d.confirmed_at, d.revoked_at, d.revoked_why, \
+    d.last_seen_at, (SELECT a.at FROM anchor a WHERE a.device = d.device \
+        ORDER BY a.number DESC LIMIT 1) AS anchored_at";
 
 async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Device>, StoreError> {
     let sql = format!(
@@ -224,7 +225,7 @@ fn read(row: &AnyRow) -> Result<Device, StoreError> {
         install: row.number("install")?,
         enrolled_at: row.millis("enrolled_at")?,
         confirmed_at: row.opt_millis("confirmed_at")?,
-        last_seen_at: row.opt_millis("last_seen_at")?,
+        last_seen_at: row.opt_millis("last_seen_at")?.max(row.opt_millis("anchored_at")?),
         revoked_at: row.opt_millis("revoked_at")?,
         revoked_why: row.opt_text("revoked_why")?,
     })

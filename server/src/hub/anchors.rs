@@ -1,6 +1,7 @@
 //! What a phone may rely on, and what the hub may hold against it: numbered signed anchors, the
 //! first sight of each end of its chain, and its standing.
 
+use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::fact::AnchorRef;
 use onscene_sync_core::fact::anchor::{Anchor, Head};
 use onscene_sync_core::fact::envelope::seal_anchor;
@@ -8,7 +9,9 @@ use onscene_sync_core::id::{BootId, DeviceId, FactId};
 use onscene_sync_core::sync::chain::{self, Known};
 use onscene_sync_core::sync::message::{Standing, SyncRequest};
 use onscene_sync_core::time::Millis;
-use sqlx::any::AnyRow;
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
 
 use super::HubError;
 use super::sql::count;
@@ -21,8 +24,6 @@ pub(crate) struct DeviceRow {
     /// Its newest install number.
     pub(crate) install: u32,
     pub(crate) revoked: bool,
-    /// How many anchors it has been given, the one for this request included.
-    pub(crate) anchors: u64,
 }
 
 /// What the hub says about a phone's chain and the time.
@@ -37,22 +38,106 @@ pub(crate) struct Receipt {
     pub(crate) acknowledged: bool,
 }
 
-/// Locks the device's row and counts one more anchor for it.
+/// Locks the device's row and notes that it was here.
 pub(crate) async fn touch(
     tx: &mut Tx,
     device: DeviceId,
     now: Millis,
 ) -> Result<DeviceRow, HubError> {
-    const SQL: &str = "UPDATE device SET anchors = anchors + 1, last_seen_at = $2 \
-         WHERE device = $1 RETURNING install, revoked_at, anchors";
+    const SQL: &str = "UPDATE device SET last_seen_at = $2 \
+         WHERE device = $1 RETURNING install, revoked_at";
     let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(now.0);
     let row = query.fetch_optional(tx.conn()).await.map_err(StoreError::from)?;
     let row = row.ok_or(HubError::UnknownDevice)?;
-    Ok(DeviceRow {
-        install: row.number("install")?,
-        revoked: row.opt_int("revoked_at")?.is_some(),
-        anchors: row.number("anchors")?,
-    })
+    Ok(DeviceRow { install: row.number("install")?, revoked: row.opt_int("revoked_at")?.is_some() })
+}
+
+/// The statement that reads how a phone's chain stands to what the hub knows, with more columns and
+/// joins. `$1` is the device, `$2` and `$3` install and number of the end that it names, `$4` and
+/// `$5` number and proof of the anchor that it acknowledges. The first word about an anchor counts,
+/// and only from who holds it.
+macro_rules! chain_sql {
+    ($columns:literal, $joins:literal) => {
+        concat!(
+            "SELECT d.install AS install, d.revoked_at AS revoked_at, \
+                 h.seq AS named_seq, h.fact AS named_fact, \
+                 f.seq AS admitted_seq, f.fact_id AS admitted_fact, e.fact_id AS fact_at_end, \
+                 (SELECT max(number) FROM anchor WHERE device = $1) AS anchors, \
+                 k.number AS acknowledged",
+            $columns,
+            " FROM device d \
+             LEFT JOIN device_head h ON h.device = d.device AND h.install = $2 AND h.seq = \
+                 (SELECT max(seq) FROM device_head WHERE device = $1 AND install = $2) \
+             LEFT JOIN fact f ON f.device = d.device AND f.install = $2 AND f.seq = \
+                 (SELECT max(seq) FROM fact WHERE device = $1 AND install = $2) \
+             LEFT JOIN fact e ON e.device = d.device AND e.install = $2 AND e.seq = $3 \
+             LEFT JOIN anchor k ON k.device = d.device AND k.number = $4 AND k.proof = $5 \
+                 AND NOT EXISTS (SELECT 1 FROM anchor later \
+                     WHERE later.device = $1 AND later.number > $4 AND later.acknowledges = $4)",
+            $joins,
+            " WHERE d.device = $1"
+        )
+    };
+}
+pub(super) use chain_sql;
+
+/// What [`chain_sql!`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub(super) known: Known,
+    /// Anchors that the device has been given.
+    anchors: u64,
+    /// The request says when an anchor was received of which that was not known.
+    pub(super) acknowledged: bool,
+}
+
+impl Chain {
+    /// Reads it from a row; `install` is the one that the phone names.
+    pub(super) fn of(row: &AnyRow, install: u32) -> Result<Self, StoreError> {
+        let end = |seq, fact| -> Result<Option<Head>, StoreError> {
+            if row.opt_int(seq)?.is_none() {
+                return Ok(None);
+            }
+            let fact = row.opt_array(fact)?.map(FactId::from_bytes);
+            Ok(Some(Head { install, seq: row.number(seq)?, fact }))
+        };
+        let known = Known {
+            revoked: row.opt_int("revoked_at")?.is_some(),
+            install: row.number("install")?,
+            named: end("named_seq", "named_fact")?,
+            admitted: end("admitted_seq", "admitted_fact")?,
+            at_end: row.opt_array("fact_at_end")?.map(FactId::from_bytes),
+        };
+        let anchors = row.opt_int("anchors")?.map_or(0, i64::cast_unsigned);
+        let acknowledged = row.opt_int("acknowledged")?.is_some();
+        Ok(Self { known, anchors, acknowledged })
+    }
+
+    /// The end of what was admitted of the install that the phone names.
+    pub(super) fn admitted(&self, head: &Head) -> Head {
+        self.known.admitted.unwrap_or(Head { install: head.install, seq: 0, fact: None })
+    }
+
+    /// Whether the phone names an end that it has not named before.
+    pub(super) fn is_further(&self, head: &Head) -> bool {
+        self.known.named.is_none_or(|named| named.seq < head.seq)
+    }
+}
+
+/// Binds what [`chain_sql!`] asks for.
+pub(super) fn bind_chain(
+    sql: &'static str,
+    device: DeviceId,
+    request: &SyncRequest,
+) -> Query<'static, Any, AnyArguments> {
+    let anchor = request.anchor.as_ref();
+    let proof = anchor.map_or_else(Vec::new, |anchor| anchor.proof.as_bytes().to_vec());
+    sqlx::query(sql)
+        .bind(device.as_bytes().to_vec())
+        .bind(i64::from(request.head.install))
+        .bind(count(request.head.seq))
+        .bind(anchor.map_or(0, |anchor| count(anchor.number)))
+        .bind(proof)
 }
 
 /// Judges the phone's standing, records what its request proves, issues a new install number if it
@@ -61,72 +146,76 @@ pub(crate) async fn receipt(
     tx: &mut Tx,
     app: &App,
     device: DeviceId,
-    row: &DeviceRow,
     request: &SyncRequest,
     now: Millis,
 ) -> Result<Receipt, HubError> {
+    const SQL: &str = chain_sql!("", "");
     let head = request.head;
-    let named = end(tx, HEADS, device, head.install).await?;
-    let admitted = end(tx, FACTS, device, head.install).await?;
-    let at_end = fact_at(tx, device, &head, admitted).await?;
-    let known = Known { revoked: row.revoked, install: row.install, named, admitted, at_end };
-    let mut standing = chain::standing(&head, &known);
-    if standing == Standing::Good && named.is_none_or(|named| named.seq < head.seq) {
+    let row = bind_chain(SQL, device, request).fetch_one(tx.conn()).await;
+    let chain = Chain::of(&row.map_err(StoreError::from)?, head.install)?;
+    let mut standing = chain::standing(&head, &chain.known);
+    if standing == Standing::Good && chain.is_further(&head) {
         note_head(tx, device, &head, now).await?;
     }
-    let acknowledged = match &request.anchor {
-        Some(anchor) => acknowledge(tx, device, anchor, request.clock.boot).await?,
-        None => false,
-    };
-    if request.renew && !row.revoked {
-        standing = Standing::Renewed(renew(tx, device, row.install, head.install, now).await?);
+    if request.renew && !chain.known.revoked {
+        let newest = chain.known.install;
+        standing = Standing::Renewed(renew(tx, device, newest, head.install, now).await?);
     }
-    let anchor = Anchor { device, number: row.anchors, head, at: now };
-    let (proof, envelope) = seal_anchor(&anchor, &app.keys.facts)?;
-    record(tx, &anchor, proof).await?;
-    let nothing = Head { install: head.install, seq: 0, fact: None };
-    Ok(Receipt { standing, admitted: admitted.unwrap_or(nothing), anchor: envelope, acknowledged })
+    let next = Next::sign(app, device, &chain, request, now)?;
+    if next.insert().execute(tx.conn()).await.map_err(StoreError::from)?.rows_affected() == 0 {
+        return Err(HubError::Moved);
+    }
+    let admitted = chain.admitted(&head);
+    let acknowledged = chain.acknowledged;
+    Ok(Receipt { standing, admitted, anchor: next.envelope, acknowledged })
 }
 
-const HEADS: &str = "SELECT seq, fact FROM device_head WHERE device = $1 AND install = $2 \
-     ORDER BY seq DESC LIMIT 1";
-const FACTS: &str = "SELECT seq, fact_id AS fact FROM fact WHERE device = $1 AND install = $2 \
-     ORDER BY seq DESC LIMIT 1";
-
-async fn end(
-    tx: &mut Tx,
-    sql: &'static str,
-    device: DeviceId,
-    install: u32,
-) -> Result<Option<Head>, StoreError> {
-    let query = sqlx::query(sql).bind(&device.as_bytes()[..]).bind(i64::from(install));
-    let row = query.fetch_optional(tx.conn()).await?;
-    row.map(|row| Ok(Head { install, seq: row.number("seq")?, fact: fact_of(&row)? })).transpose()
+/// The anchor that answers a request, with what the request said about an earlier one.
+#[derive(Debug, Clone)]
+pub(super) struct Next {
+    anchor: Anchor,
+    proof: FactId,
+    acknowledges: Option<(AnchorRef, BootId)>,
+    /// What the phone gets.
+    pub(super) envelope: Vec<u8>,
 }
 
-fn fact_of(row: &AnyRow) -> Result<Option<FactId>, StoreError> {
-    Ok(row.opt_array("fact")?.map(FactId::from_bytes))
-}
+impl Next {
+    pub(super) fn sign(
+        app: &App,
+        device: DeviceId,
+        chain: &Chain,
+        request: &SyncRequest,
+        now: Millis,
+    ) -> Result<Self, SigningFailed> {
+        let number = chain.anchors.saturating_add(1);
+        let anchor = Anchor { device, number, head: request.head, at: now };
+        let (proof, envelope) = seal_anchor(&anchor, &app.keys.facts)?;
+        let named = request.anchor.filter(|_| chain.acknowledged);
+        let acknowledges = named.map(|named| (named, request.clock.boot));
+        Ok(Self { anchor, proof, acknowledges, envelope })
+    }
 
-/// The admitted fact at the place that the phone names as its end; known without asking when that
-/// is at or beyond the furthest admitted one.
-async fn fact_at(
-    tx: &mut Tx,
-    device: DeviceId,
-    head: &Head,
-    admitted: Option<Head>,
-) -> Result<Option<FactId>, StoreError> {
-    const SQL: &str = "SELECT fact_id AS fact FROM fact \
-         WHERE device = $1 AND install = $2 AND seq = $3";
-    match admitted {
-        Some(furthest) if furthest.seq == head.seq => Ok(furthest.fact),
-        Some(furthest) if furthest.seq > head.seq => {
-            let query = sqlx::query(SQL).bind(&device.as_bytes()[..]);
-            let query = query.bind(i64::from(head.install)).bind(count(head.seq));
-            let row = query.fetch_optional(tx.conn()).await?;
-            row.map_or(Ok(None), |row| fact_of(&row))
-        }
-        _ => Ok(None),
+    /// The statement that records it. It touches no row when another request of the phone was given
+    /// the number first.
+    pub(super) fn insert(&self) -> Query<'static, Any, AnyArguments> {
+        const SQL: &str = "INSERT INTO anchor (device, number, install, head_seq, head_fact, at, \
+                 proof, acknowledges, boot, sent_boot_ns, received_boot_ns) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+        let Anchor { device, number, head, at } = &self.anchor;
+        let (named, boot) = self.acknowledges.as_ref().map(|(named, boot)| (named, boot)).unzip();
+        sqlx::query(SQL)
+            .bind(device.as_bytes().to_vec())
+            .bind(count(*number))
+            .bind(i64::from(head.install))
+            .bind(count(head.seq))
+            .bind(head.fact.map(|fact| fact.as_bytes().to_vec()))
+            .bind(at.0)
+            .bind(self.proof.as_bytes().to_vec())
+            .bind(named.map(|named| count(named.number)))
+            .bind(boot.map(|boot| boot.as_bytes().to_vec()))
+            .bind(named.map(|named| count(named.sent_boot_ns)))
+            .bind(named.map(|named| count(named.received_boot_ns)))
     }
 }
 
@@ -144,22 +233,6 @@ async fn note_head(
     Ok(())
 }
 
-/// Records between which of its own clock readings the phone received an anchor. The first word
-/// counts, and only from who holds the anchor. `true` when it is news.
-async fn acknowledge(
-    tx: &mut Tx,
-    device: DeviceId,
-    anchor: &AnchorRef,
-    boot: BootId,
-) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE anchor SET boot = $4, sent_boot_ns = $5, received_boot_ns = $6 \
-         WHERE device = $1 AND number = $2 AND proof = $3 AND sent_boot_ns IS NULL";
-    let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(count(anchor.number));
-    let query = query.bind(&anchor.proof.as_bytes()[..]).bind(&boot.as_bytes()[..]);
-    let query = query.bind(count(anchor.sent_boot_ns)).bind(count(anchor.received_boot_ns));
-    Ok(query.execute(tx.conn()).await?.rows_affected() > 0)
-}
-
 /// The install number for a phone that asks for a new one.
 async fn renew(
     tx: &mut Tx,
@@ -171,9 +244,11 @@ async fn renew(
     const RAISE: &str = "UPDATE device SET install = $2 WHERE device = $1";
     const ISSUE: &str = "INSERT INTO device_install (device, install, issued_at, reason) \
          VALUES ($1, $2, $3, 'renewed')";
-    let used = end(tx, HEADS, device, newest).await?.is_some()
-        || end(tx, FACTS, device, newest).await?.is_some();
-    if chain::may_reuse(asking, newest, used) {
+    const USED: &str = "SELECT 1 AS one FROM device_head WHERE device = $1 AND install = $2 \
+         UNION SELECT 1 AS one FROM fact WHERE device = $1 AND install = $2";
+    let used = sqlx::query(USED).bind(&device.as_bytes()[..]).bind(i64::from(newest));
+    let used = used.fetch_optional(tx.conn()).await.map_err(StoreError::from)?;
+    if chain::may_reuse(asking, newest, used.is_some()) {
         return Ok(newest);
     }
     let next = newest.checked_add(1).ok_or(HubError::UnknownDevice)?;
@@ -182,15 +257,4 @@ async fn renew(
     let issue = sqlx::query(ISSUE).bind(&device.as_bytes()[..]).bind(i64::from(next)).bind(now.0);
     issue.execute(tx.conn()).await.map_err(StoreError::from)?;
     Ok(next)
-}
-
-async fn record(tx: &mut Tx, anchor: &Anchor, proof: FactId) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO anchor (device, number, install, head_seq, head_fact, at, proof) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let fact = anchor.head.fact.map(|fact| fact.as_bytes().to_vec());
-    let query = sqlx::query(SQL).bind(&anchor.device.as_bytes()[..]).bind(count(anchor.number));
-    let query = query.bind(i64::from(anchor.head.install)).bind(count(anchor.head.seq));
-    let query = query.bind(fact).bind(anchor.at.0).bind(&proof.as_bytes()[..]);
-    query.execute(tx.conn()).await?;
-    Ok(())
 }

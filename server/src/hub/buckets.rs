@@ -9,6 +9,7 @@ use onscene_sync_core::id::{DocId, Hash, UnitId};
 use onscene_sync_core::sync::bucket::{Entry, State};
 use onscene_sync_core::sync::message::Bucket;
 use onscene_sync_core::time::Millis;
+use sqlx::any::AnyRow;
 
 use super::documents::{self, DocRow};
 use super::sql::{bucket_key, bucket_of, count, fetch_in};
@@ -103,16 +104,16 @@ pub(crate) async fn states(
     let tail =
         if lock { format!("ORDER BY bucket{}", tx.engine().for_update()) } else { String::new() };
     let rows = fetch_in(tx, HEAD, &keys, &tail).await?;
-    rows.iter()
-        .map(|row| {
-            let state = State {
-                seq: row.number("n")?,
-                epoch: row.number("epoch")?,
-                checksum: row.int("checksum")?.cast_unsigned(),
-            };
-            Ok((bucket_of(&row.bytes("bucket")?)?, state))
-        })
-        .collect()
+    rows.iter().map(|row| Ok((bucket_of(&row.bytes("bucket")?)?, state_of(row)?))).collect()
+}
+
+/// Reads a bucket's counters from the columns `n`, `epoch` and `checksum`.
+pub(super) fn state_of(row: &AnyRow) -> Result<State, StoreError> {
+    Ok(State {
+        seq: row.number("n")?,
+        epoch: row.number("epoch")?,
+        checksum: row.int("checksum")?.cast_unsigned(),
+    })
 }
 
 /// What a transaction adds to buckets. Written once, last.
@@ -269,7 +270,7 @@ async fn note_moves(tx: &mut Tx, rows: &[LogRow], now: Millis) -> Result<(), Sto
 }
 
 /// Reads a row's entry from its columns `kind` and `hash`.
-pub(crate) fn entry_of(row: &sqlx::any::AnyRow) -> Result<Entry, StoreError> {
+pub(crate) fn entry_of(row: &AnyRow) -> Result<Entry, StoreError> {
     match row.int("kind")? {
         CHANGE => Ok(Entry::Change(Hash::from_bytes(row.array("hash")?))),
         ENTER => Ok(Entry::Enter),

@@ -1,5 +1,7 @@
 //! One sync request from its first row to its reply.
 //!
+//! A phone that brings and finds nothing is answered by `idle`. Otherwise:
+//!
 //! 1. Rule on the changes, without a lock ([`admit`]).
 //! 2. One transaction: documents, changes, facts, jobs, quarantine, the device's chain and anchor,
 //!    buckets last. When it has committed, everything in the reply is durable.
@@ -21,12 +23,12 @@ use super::admit::{self, Batch, DocBatch};
 use super::anchors::{self, Receipt};
 use super::pull::{self, Ask, Told};
 use super::scope::{self, Caller};
-use super::{HubError, buckets, quarantine, record, snapshots};
+use super::{HubError, idle, quarantine, record, snapshots};
 use crate::app::App;
 use crate::cases::admitted::note_fetched;
 use crate::cases::rejudge::{self, News};
 use crate::poke::Poke;
-use crate::store::{StoreError, Tx};
+use crate::store::Tx;
 
 /// Times that a request is ruled on anew because others wrote to its documents meanwhile.
 const TRIES: u32 = 12;
@@ -56,12 +58,21 @@ struct Done {
 /// # Errors
 /// [`HubError::QuarantineFull`] when refused changes could not be kept (what was accepted is), and
 /// when the database or a document does not allow it.
-pub async fn sync(
+pub async fn sync(app: &App, caller: &Caller, request: SyncRequest) -> Result<SyncReply, HubError> {
+    let now = app.now();
+    match idle::answer(app, caller, &request, now).await? {
+        Some(reply) => Ok(reply),
+        None => in_full(app, caller, request, now).await,
+    }
+}
+
+/// Answers any request.
+pub(super) async fn in_full(
     app: &App,
     caller: &Caller,
     mut request: SyncRequest,
+    now: Millis,
 ) -> Result<SyncReply, HubError> {
-    let now = app.now();
     let push: Arc<[Push]> = std::mem::take(&mut request.push).into();
     let request = Arc::new(request);
     let mut slots = Slots::default();
@@ -107,7 +118,7 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
         let (noted, pokes) = (BTreeMap::new(), Vec::new());
         return Ok(Done { receipt: None, noted, pokes, due: false, full });
     }
-    let receipt = anchors::receipt(tx, app, caller.device, &row, request, *now).await?;
+    let receipt = anchors::receipt(tx, app, caller.device, request, *now).await?;
     let readable: Vec<Cursor> = request
         .cursors
         .iter()
@@ -119,7 +130,7 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
         News { device: caller.device, acknowledged: receipt.acknowledged, facts: &facts(batch) };
     let again = rejudge::expect(tx, &news, *now).await?;
     let pokes = additions.write(tx, *now).await?;
-    let noted = note(tx, caller).await?;
+    let noted = scope::follow(tx, caller).await?;
     Ok(Done { receipt: Some(receipt), noted, pokes, due: fetched || again, full })
 }
 
@@ -128,17 +139,6 @@ fn facts(batch: &Batch) -> Vec<(u32, u64)> {
     let admitted = batch.docs.iter().flat_map(|doc| &doc.facts);
     let authors = admitted.filter_map(|(_, fact)| fact.device());
     authors.map(|author| (author.install, author.seq)).collect()
-}
-
-/// Notes how far the phone is about to be told of each of its buckets.
-async fn note(tx: &mut Tx, caller: &Caller) -> Result<BTreeMap<Bucket, State>, StoreError> {
-    let mut states = buckets::states(tx, caller.buckets.iter().copied(), false).await?;
-    for bucket in &caller.buckets {
-        // A bucket that nothing has entered yet is of epoch 0: its first entry makes it another.
-        states.entry(*bucket).or_default();
-    }
-    scope::follow(tx, caller.device, &states).await?;
-    Ok(states)
 }
 
 async fn finish(

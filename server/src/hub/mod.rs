@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`exchange`] | one sync request, from its first row to its reply |
+//! | `idle` | the same, when there is nothing to say |
 //! | [`admit`] | lets a phone's changes in, or keeps them in [`quarantine`] |
 //! | [`append`] | states the hub's own facts |
 //! | [`anchors`] | counts and signs what a phone may rely on |
@@ -22,6 +23,7 @@ pub mod buckets;
 pub mod documents;
 pub mod epoch;
 pub mod exchange;
+mod idle;
 mod log;
 mod pull;
 pub mod quarantine;

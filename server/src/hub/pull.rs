@@ -64,8 +64,8 @@ struct Planned {
 /// # Errors
 /// When the database refuses or a document is damaged beyond its log.
 pub(crate) async fn pull(app: &App, ask: Ask) -> Result<Told, HubError> {
-    if let Some(told) = nothing_new(&ask) {
-        return Ok(told);
+    if let Some(pages) = nothing_new(&ask.cursors, &ask.want, &ask.noted) {
+        return Ok(Told { pages, docs: Vec::new() });
     }
     loop {
         let gathered = app
@@ -94,22 +94,24 @@ pub(crate) async fn pull(app: &App, ask: Ask) -> Result<Told, HubError> {
     }
 }
 
-/// The answer to a phone that is up to date, without asking the database again.
-fn nothing_new(ask: &Ask) -> Option<Told> {
-    if !ask.want.is_empty() {
+/// The pages for a phone that is up to date, without asking the database again; `None` for any other.
+pub(super) fn nothing_new(
+    cursors: &[Cursor],
+    want: &[DocId],
+    noted: &BTreeMap<Bucket, State>,
+) -> Option<Vec<Page>> {
+    if !want.is_empty() {
         return None;
     }
     let page = |(bucket, state): (&Bucket, &State)| {
-        let cursor = cursor_of(ask, bucket)?;
-        let up_to_date = cursor == (state.epoch, state.seq);
+        let up_to_date = cursor_of(cursors, bucket)? == (state.epoch, state.seq);
         up_to_date.then(|| bucket::page(*bucket, state, state.seq, Vec::new()))
     };
-    let pages = ask.noted.iter().map(page).collect::<Option<Vec<_>>>()?;
-    Some(Told { pages, docs: Vec::new() })
+    noted.iter().map(page).collect()
 }
 
-fn cursor_of(ask: &Ask, bucket: &Bucket) -> Option<(u32, u64)> {
-    let cursor = ask.cursors.iter().find(|cursor| cursor.bucket == *bucket)?;
+fn cursor_of(cursors: &[Cursor], bucket: &Bucket) -> Option<(u32, u64)> {
+    let cursor = cursors.iter().find(|cursor| cursor.bucket == *bucket)?;
     Some((cursor.epoch, cursor.seq))
 }
 
@@ -120,7 +122,7 @@ async fn gather(tx: &mut Tx, ask: &Ask) -> Result<Gathered, HubError> {
     let mut pages = Vec::new();
     for (bucket, noted) in &ask.noted {
         let state = states.get(bucket).copied().unwrap_or(*noted);
-        let from = bucket::start(&state, cursor_of(ask, bucket));
+        let from = bucket::start(&state, cursor_of(&ask.cursors, bucket));
         let plan = plan_page(tx, ask, bucket, from, noted.seq, &mut budget, &mut rows).await?;
         let bodies = bodies(tx, bucket, &plan).await?;
         pages.push(Planned { bucket: *bucket, state, plan, bodies });

@@ -7,6 +7,7 @@ use onscene_sync_core::id::{DeviceId, DocId, PersonId, UnitId};
 use onscene_sync_core::sync::bucket::State;
 use onscene_sync_core::sync::message::Bucket;
 
+use super::buckets;
 use super::sql::{bucket_key, bucket_of, count, fetch_in};
 use crate::auth::{Action, Reach, Role};
 use crate::store::{RowExt as _, StoreError, Tx};
@@ -125,24 +126,29 @@ pub(crate) async fn followed(
         .collect()
 }
 
-/// Notes how far the device is about to be told of each bucket. Nothing beyond is told to it before
-/// the next note.
+/// How far each of the caller's buckets goes, noted as what its phone is about to be told. Nothing
+/// beyond is told to it before the next note. A bucket that nothing has entered yet is of epoch 0, so
+/// that its first entry makes it another.
 pub(crate) async fn follow(
     tx: &mut Tx,
-    device: DeviceId,
-    states: &BTreeMap<Bucket, State>,
-) -> Result<(), StoreError> {
+    caller: &Caller,
+) -> Result<BTreeMap<Bucket, State>, StoreError> {
     const SQL: &str = "INSERT INTO device_bucket (device, bucket, from_seq, to_seq) \
          VALUES ($1, $2, $3, $3) \
          ON CONFLICT (device, bucket) DO UPDATE SET to_seq = $3";
-    let known = followed(tx, device).await?;
-    for (bucket, state) in states {
+    let mut states = BTreeMap::new();
+    let known = followed(tx, caller.device).await?;
+    let found = buckets::states(tx, caller.buckets.iter().copied(), false).await?;
+    for bucket in &caller.buckets {
+        let state = found.get(bucket).copied().unwrap_or_default();
         if known.get(bucket).is_none_or(|part| part.to_seq < state.seq) {
-            let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(bucket_key(bucket));
-            query.bind(count(state.seq)).execute(tx.conn()).await?;
+            let query = sqlx::query(SQL).bind(&caller.device.as_bytes()[..]);
+            let query = query.bind(bucket_key(bucket)).bind(count(state.seq));
+            query.execute(tx.conn()).await?;
         }
+        states.insert(*bucket, state);
     }
-    Ok(())
+    Ok(states)
 }
 
 #[cfg(test)]

@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
-use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor as _};
 
 use super::StoreError;
 use super::inspect::{self, SchemaState};
+use super::lend::Lender;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a connection waits for another process's lock, or for a free connection.
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 
 /// The two engines. Their differences are the methods here; everything else is common SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,8 @@ impl Engine {
 /// A pool of connections to one database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(super) writers: AnyPool,
-    pub(super) readers: AnyPool,
+    pub(super) writers: Lender,
+    pub(super) readers: Lender,
     pub(super) retries: Arc<AtomicU64>,
     engine: Engine,
 }
@@ -84,11 +85,13 @@ impl Store {
             // One writer: those that wait do so in order, in the pool, and not by polling the file.
             Engine::Sqlite => {
                 let writers = pool(1, SQLITE_WRITER).connect_with(options.clone()).await?;
-                (writers, pool(connections, SQLITE_READER).connect_lazy_with(options))
+                let readers = pool(connections, SQLITE_READER).connect_lazy_with(options);
+                (Lender::new(writers), Lender::new(readers))
             }
             Engine::Postgres => {
                 let pool = pool(connections, POSTGRES).connect_with(options).await?;
-                (pool.clone(), pool)
+                let lender = Lender::new(pool);
+                (lender.clone(), lender)
             }
         };
         Ok(Self { writers, readers, retries: Arc::new(AtomicU64::new(0)), engine })
@@ -121,9 +124,12 @@ impl Store {
         let state = self.schema().await?.not_newer()?;
         if self.engine == Engine::Sqlite && state.found == 0 {
             let mark = format!("PRAGMA application_id = {}", inspect::APPLICATION_ID);
-            sqlx::raw_sql(sqlx::AssertSqlSafe(mark)).execute(&self.writers).await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(mark))
+                .execute(&mut *self.writers.lend().await?)
+                .await?;
         }
-        let result = self.engine.migrations().run(&self.writers).await.map_err(migration_error);
+        let migrations = self.engine.migrations();
+        let result = migrations.run(self.writers.pool()).await.map_err(migration_error);
         match (result, self.schema().await?) {
             // SQLite has no lock around migrations: another process was faster.
             (Err(StoreError::Migration(_)), state) if state.found == state.known => Ok(state),
@@ -148,7 +154,9 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.writers).await?;
+        let mut conn = self.writers.lend().await?;
+        sqlx::query("SELECT 1").execute(&mut *conn).await?;
+        conn.give_back_clean();
         Ok(())
     }
 
@@ -159,7 +167,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn faults(&self) -> Result<Vec<String>, StoreError> {
         match self.engine {
-            Engine::Sqlite => inspect::faults(&mut *self.readers.acquire().await?).await,
+            Engine::Sqlite => inspect::faults(&mut *self.readers.lend().await?).await,
             Engine::Postgres => Ok(Vec::new()),
         }
     }
@@ -170,8 +178,12 @@ impl Store {
         self.writers.close().await;
     }
 
+    pub(super) fn lenders(&self) -> impl Iterator<Item = &Lender> {
+        [&self.readers, &self.writers].into_iter()
+    }
+
     async fn schema(&self) -> Result<SchemaState, StoreError> {
-        let mut conn = self.writers.acquire().await?;
+        let mut conn = self.writers.lend().await?;
         inspect::schema(&mut conn, self.engine).await
     }
 }
@@ -184,8 +196,8 @@ const SQLITE_READER: &str =
 const POSTGRES: &str = "SET idle_in_transaction_session_timeout = '10s'; \
     SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET client_min_messages = error";
 
-/// A connection is not tested when it is taken: it was when it came back, and a transaction whose
-/// connection broke meanwhile is run again.
+/// A connection is not tested when it is taken: it was when it came back, and what its break stops is
+/// run again.
 fn pool(connections: u32, settings: &'static str) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
@@ -194,21 +206,17 @@ fn pool(connections: u32, settings: &'static str) -> AnyPoolOptions {
         .after_connect(move |conn, _| {
             Box::pin(async move { conn.execute(settings).await.map(|_| ()) })
         })
-        .after_release(move |conn, _| Box::pin(clean(conn, settings == SQLITE_READER)))
+        .after_release(|conn, _| Box::pin(clean(conn)))
 }
 
-/// A connection that comes back inside a transaction would swallow the next borrower's writes
-/// (sqlx 0.9.0, issue 4385), so it is rolled back. One that sqlx still believes to be inside (SQLite
-/// ends a transaction by itself when the disk is full) could begin no other: `false` closes it.
-/// SQLite's readers have nothing to lose, so sqlx's belief is enough for them.
-async fn clean(conn: &mut AnyConnection, only_reads: bool) -> Result<bool, sqlx::Error> {
-    if !only_reads {
-        let rolled_back = conn.execute("ROLLBACK").await;
-        if conn.backend_name() != "SQLite" {
-            rolled_back?;
-        }
+/// A connection that comes back inside a transaction would swallow the next borrower's writes, so it
+/// is rolled back. SQLite says so if there was none (it ends one by itself when the disk is full).
+async fn clean(conn: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    let rolled_back = conn.execute("ROLLBACK").await;
+    if conn.backend_name() != "SQLite" {
+        rolled_back?;
     }
-    Ok(!conn.is_in_transaction())
+    Ok(true)
 }
 
 /// Tells a full or read-only database from a migration that is wrong.

@@ -24,6 +24,9 @@ on_each_engine!(
     a_reader_sees_one_moment_and_cannot_write,
     a_client_that_hangs_up_loses_nothing,
     a_connection_that_returns_inside_a_transaction_is_cleaned,
+    one_statement_needs_no_transaction,
+    a_client_that_hangs_up_in_a_single_statement_harms_nobody,
+    a_closed_store_lends_nothing,
     two_processes_may_migrate_at_once,
 );
 
@@ -383,17 +386,57 @@ async fn hang_up_after<F: Future + Unpin>(mut waits: usize, mut future: F) {
 
 async fn a_connection_that_returns_inside_a_transaction_is_cleaned(test: TestStore) {
     let one = Store::open(&test.url, 1).await.unwrap();
-    let mut conn = one.writers.acquire().await.unwrap();
+    let mut conn = one.writers.lend().await.unwrap();
     conn.execute("BEGIN").await.unwrap();
     conn.execute("INSERT INTO meta (key, value) VALUES ('left open', 'x')").await.unwrap();
     drop(conn);
     let row = sqlx::query("INSERT INTO meta (key, value) VALUES ('kept', 'x') RETURNING key")
-        .fetch_one(&one.writers)
+        .fetch_one(&mut *one.writers.lend().await.unwrap())
         .await
         .unwrap();
     assert_eq!(row.get::<String, _>(0), "kept");
     one.close().await;
     assert_eq!((count(&test.store, "kept").await, count(&test.store, "left open").await), (1, 0));
+}
+
+/// Inserts a key with a single statement.
+async fn put_one(store: &Store, key: String) -> Result<u64, StoreError> {
+    const SQL: &str = "INSERT INTO meta (key, value) VALUES ($1, 'x') ON CONFLICT (key) DO NOTHING";
+    store.write_one("test.put_one", || sqlx::query(SQL).bind(key.clone())).await
+}
+
+async fn one_statement_needs_no_transaction(test: TestStore) {
+    for round in 0..20 {
+        assert_eq!(put_one(&test.store, format!("one{round}")).await.unwrap(), 1);
+        assert_eq!(put_one(&test.store, format!("one{round}")).await.unwrap(), 0);
+        put(&test.store, &format!("more{round}")).await.unwrap();
+    }
+    let count = || sqlx::query("SELECT count(*) AS n FROM meta WHERE key LIKE $1").bind("one%");
+    let rows = test.store.read_one("test.count", count).await.unwrap();
+    assert_eq!(rows[0].int("n").unwrap(), 20);
+    let wrong = || sqlx::query("SELECT nothing FROM meta");
+    assert!(matches!(test.store.read_one("test", wrong).await, Err(StoreError::Other(_))));
+    assert!(matches!(test.store.write_one("test", wrong).await, Err(StoreError::Other(_))));
+    assert_eq!(put_one(&test.another().await, "one0".to_owned()).await.unwrap(), 0);
+}
+
+async fn a_client_that_hangs_up_in_a_single_statement_harms_nobody(test: TestStore) {
+    let one = Store::open(&test.url, 1).await.unwrap();
+    for round in 0..24 {
+        let doomed = put_one(&one, format!("doomed{round}"));
+        hang_up_after(round % 4 + 1, Box::pin(doomed)).await;
+        put_one(&one, format!("kept{round}")).await.unwrap();
+        put(&one, &format!("also{round}")).await.unwrap();
+    }
+    one.close().await;
+    assert_eq!((count(&test.store, "kept%").await, count(&test.store, "also%").await), (24, 24));
+}
+
+async fn a_closed_store_lends_nothing(test: TestStore) {
+    put(&test.store, "before").await.unwrap();
+    assert_eq!(count(&test.store, "before").await, 1);
+    test.store.close().await;
+    assert!(matches!(put(&test.store, "after").await, Err(StoreError::Unreachable(_))));
 }
 
 async fn two_processes_may_migrate_at_once(test: TestStore) {
@@ -411,6 +454,7 @@ async fn two_processes_may_migrate_at_once(test: TestStore) {
         });
     }
     for state in processes.join_all().await {
-        assert_eq!(state.unwrap().found, 1);
+        let state = state.unwrap();
+        assert_eq!(state.found, state.known);
     }
 }

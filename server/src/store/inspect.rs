@@ -135,8 +135,25 @@ mod tests {
 
     #[test]
     fn both_engines_have_the_same_schema() {
-        let sqlite = include_str!("../../migrations/sqlite/0001_first.sql");
-        let postgres = include_str!("../../migrations/postgres/0001_first.sql");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let read = |engine: &str| {
+            let files = std::fs::read_dir(folder.join(engine)).unwrap();
+            let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+            files.sort();
+            files
+        };
+        let (sqlite, postgres) = (read("sqlite"), read("postgres"));
+        assert_eq!(sqlite.len(), postgres.len());
+        for (sqlite, postgres) in sqlite.iter().zip(&postgres) {
+            assert_eq!(sqlite.file_name(), postgres.file_name());
+            same_schema(sqlite, postgres);
+        }
+    }
+
+    fn same_schema(file: &std::path::Path, postgres: &std::path::Path) {
+        let sqlite = std::fs::read_to_string(file).unwrap();
+        let postgres = std::fs::read_to_string(postgres).unwrap();
+        let file = file.display();
         let translated = sqlite
             .replace("    id INTEGER PRIMARY", "    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY")
             .replace("INTEGER", "BIGINT")
@@ -144,7 +161,7 @@ mod tests {
             .replace(") STRICT;", ");");
         for (number, (ours, theirs)) in translated.lines().zip(postgres.lines()).enumerate().skip(1)
         {
-            assert_eq!(ours, theirs, "line {} of 0001_first.sql", number + 1);
+            assert_eq!(ours, theirs, "line {} of {file}", number + 1);
         }
         assert_eq!(translated.lines().count(), postgres.lines().count());
     }

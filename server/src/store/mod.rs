@@ -1,6 +1,7 @@
 //! Transactions on SQLite and PostgreSQL from one SQL text.
 //!
-//! [`Store::with_tx`] and [`Store::with_read`] are the only ways to the database. Statements are
+//! [`Store::with_tx`] and [`Store::with_read`] are the only ways to the database, beside
+//! [`Store::read_one`] and [`Store::write_one`] for what one statement does. Statements are
 //! plain `sqlx` over [`Tx::conn`], written once for both engines: `$1` placeholders, columns that
 //! are integers, text or bytes, `ON CONFLICT DO NOTHING` with the count of rows where a refusal is
 //! expected (a violated constraint kills a PostgreSQL transaction), `CAST(sum(x) AS BIGINT)` around
@@ -13,6 +14,7 @@
 mod connect;
 mod error;
 mod inspect;
+mod lend;
 mod rows;
 mod tx;
 

@@ -1,12 +1,16 @@
-//! The one place that begins, commits and retries transactions.
+//! The one place that begins, commits and retries transactions. By plain statements: a connection's
+//! own notion of its transactions is what a dropped future upsets (sqlx 0.9.0, issue 4385).
 
 use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::{Any, AnyConnection, Transaction};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection};
 use tokio::time::Instant;
 
+use super::lend::{Lender, Lent};
 use super::{Engine, Store, StoreError, TxError};
 
 /// Tries of one transaction before its error is handed back.
@@ -14,16 +18,25 @@ const TRIES: u32 = 6;
 /// Wait after the first failed try; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
 
-/// A running transaction. Dropped without a commit it is rolled back.
+/// A running transaction. Dropped without a commit it is rolled back before its connection is lent
+/// again.
 pub struct Tx {
-    transaction: Transaction<'static, Any>,
+    conn: Lent,
     engine: Engine,
+    name: &'static str,
 }
 
 impl Tx {
-    /// The connection to run statements on.
+    /// The connection to run one statement on; ask again for the next.
     pub fn conn(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
+        count(self.name);
+        &mut self.conn
+    }
+
+    async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(self.conn()).await.map_err(broken_at_the_end)?;
+        self.conn.give_back_clean();
+        Ok(())
     }
 
     /// Which engine runs them.
@@ -37,6 +50,11 @@ impl fmt::Debug for Tx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tx").field("engine", &self.engine).finish_non_exhaustive()
     }
+}
+
+/// Each is a round trip to the database, or to the thread that runs SQLite: BEGIN and COMMIT too.
+fn count(name: &'static str) {
+    metrics::counter!("onscene_statements_total", "name" => name).increment(1);
 }
 
 #[derive(Clone, Copy)]
@@ -88,6 +106,44 @@ impl Store {
         self.spawn(name, Access::Read, input, body).await
     }
 
+    /// Runs one SELECT outside of a transaction: alone it sees one moment anyway, and costs a third.
+    /// `query` is made anew for each try.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn read_one<Q>(&self, name: &'static str, query: Q) -> Result<Vec<AnyRow>, StoreError>
+    where
+        Q: Fn() -> Query<'static, Any, AnyArguments> + Send + Sync,
+    {
+        let read = || async {
+            let mut conn = self.readers.lend().await?;
+            count(name);
+            let rows = query().fetch_all(&mut *conn).await?;
+            conn.give_back_clean();
+            Ok(rows)
+        };
+        self.persist(name, read).await
+    }
+
+    /// Runs one statement that writes, outside of a transaction: alone it is done wholly or not at
+    /// all. Returns how many rows it touched.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn write_one<Q>(&self, name: &'static str, query: Q) -> Result<u64, StoreError>
+    where
+        Q: Fn() -> Query<'static, Any, AnyArguments> + Send + Sync,
+    {
+        let write = || async {
+            let mut conn = self.writers.lend().await?;
+            count(name);
+            let done = query().execute(&mut *conn).await.map_err(broken_at_the_end)?;
+            conn.give_back_clean();
+            Ok(done.rows_affected())
+        };
+        self.persist(name, write).await
+    }
+
     async fn spawn<I, T, E, F>(
         &self,
         name: &'static str,
@@ -102,7 +158,9 @@ impl Store {
         F: for<'t> Fn(&'t mut Tx, &'t I) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
     {
         let store = self.clone();
-        let task = tokio::spawn(async move { store.attempts(name, access, &input, &body).await });
+        let task = tokio::spawn(async move {
+            store.persist(name, || store.attempt(name, access, &input, &body)).await
+        });
         match task.await {
             Ok(result) => result,
             Err(stopped) => match stopped.try_into_panic() {
@@ -112,7 +170,38 @@ impl Store {
         }
     }
 
-    async fn attempts<I, T, E, F>(
+    /// Tries again what others were in the way of, and measures.
+    async fn persist<T, E, A>(&self, name: &'static str, attempt: impl Fn() -> A) -> Result<T, E>
+    where
+        E: TxError,
+        A: Future<Output = Result<T, E>>,
+    {
+        let started = Instant::now();
+        let mut tries = 1;
+        let result = loop {
+            let result = attempt().await;
+            let error = result.as_ref().err().and_then(TxError::store_error);
+            if matches!(error, Some(StoreError::Unreachable(_) | StoreError::CommitUnknown(_))) {
+                self.lenders().for_each(Lender::distrust);
+            }
+            if !error.is_some_and(StoreError::is_retryable) || tries == TRIES {
+                break result;
+            }
+            metrics::counter!("onscene_tx_retries_total", "name" => name).increment(1);
+            tokio::time::sleep(self.wait_before_retry(tries)).await;
+            tries += 1;
+        };
+        let outcome = if result.is_ok() { "committed" } else { "failed" };
+        metrics::counter!("onscene_tx_total", "name" => name, "outcome" => outcome).increment(1);
+        metrics::histogram!("onscene_tx_seconds", "name" => name)
+            .record(started.elapsed().as_secs_f64());
+        if let Some(error) = result.as_ref().err().and_then(TxError::store_error) {
+            tracing::warn!(tx = name, tries, %error, "transaction failed");
+        }
+        result
+    }
+
+    async fn attempt<I, T, E, F>(
         &self,
         name: &'static str,
         access: Access,
@@ -125,59 +214,26 @@ impl Store {
         E: TxError,
         F: for<'t> Fn(&'t mut Tx, &'t I) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
     {
-        let started = Instant::now();
-        let mut attempt = 1;
-        let result = loop {
-            let result = self.attempt(access, input, body).await;
-            let retry = result
-                .as_ref()
-                .err()
-                .and_then(TxError::store_error)
-                .is_some_and(StoreError::is_retryable);
-            if !retry || attempt == TRIES {
-                break result;
-            }
-            metrics::counter!("onscene_tx_retries_total", "name" => name).increment(1);
-            tokio::time::sleep(self.wait_before_retry(attempt)).await;
-            attempt += 1;
-        };
-        let outcome = if result.is_ok() { "committed" } else { "failed" };
-        metrics::counter!("onscene_tx_total", "name" => name, "outcome" => outcome).increment(1);
-        metrics::histogram!("onscene_tx_seconds", "name" => name)
-            .record(started.elapsed().as_secs_f64());
-        if let Some(error) = result.as_ref().err().and_then(TxError::store_error) {
-            tracing::warn!(tx = name, attempt, %error, "transaction failed");
-        }
-        result
-    }
-
-    async fn attempt<I, T, E, F>(&self, access: Access, input: &I, body: &F) -> Result<T, E>
-    where
-        I: Send + Sync,
-        T: Send,
-        E: TxError,
-        F: for<'t> Fn(&'t mut Tx, &'t I) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
-    {
-        let mut tx = self.begin(access).await?;
+        let mut tx = self.begin(name, access).await?;
         let value = body(&mut tx, input).await?;
-        tx.transaction.commit().await.map_err(commit_error)?;
+        tx.commit().await?;
         Ok(value)
     }
 
-    async fn begin(&self, access: Access) -> Result<Tx, StoreError> {
+    async fn begin(&self, name: &'static str, access: Access) -> Result<Tx, StoreError> {
         let statement = match (self.engine(), access) {
             (Engine::Sqlite, Access::Write) => "BEGIN IMMEDIATE",
             (Engine::Sqlite, Access::Read) => "BEGIN DEFERRED",
             (Engine::Postgres, Access::Write) => "BEGIN ISOLATION LEVEL READ COMMITTED",
             (Engine::Postgres, Access::Read) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
-        let pool = match access {
+        let lender = match access {
             Access::Write => &self.writers,
             Access::Read => &self.readers,
         };
-        let conn = pool.acquire().await?;
-        let transaction = Transaction::begin(conn, Some(sqlx::SqlSafeStr::into_sql_str(statement)));
-        Ok(Tx { transaction: transaction.await?, engine: self.engine() })
+        let mut tx = Tx { conn: lender.lend().await?, engine: self.engine(), name };
+        sqlx::query(statement).execute(tx.conn()).await?;
+        Ok(tx)
     }
 
     /// Doubling, with a spread so that two that collided do not collide again. The spread is drawn
@@ -190,8 +246,9 @@ impl Store {
     }
 }
 
-/// A broken connection during COMMIT leaves the outcome open, so it must not be retried.
-fn commit_error(error: sqlx::Error) -> StoreError {
+/// A broken connection during COMMIT, or during a write of one statement, leaves the outcome open, so
+/// it must not be retried.
+fn broken_at_the_end(error: sqlx::Error) -> StoreError {
     let error = StoreError::from(error);
     if let StoreError::Unreachable(text) = error { StoreError::CommitUnknown(text) } else { error }
 }

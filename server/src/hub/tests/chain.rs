@@ -94,7 +94,7 @@ async fn anchors_are_counted_signed_and_acknowledged(store: TestStore) {
     let second = phone.send(&world.app, request.clone()).await;
     let next = read_anchor(&second.anchor.unwrap(), &key).unwrap();
     assert_eq!((next.number, next.at), (2, Millis(first.at.0 + 60_000)));
-    let acknowledged = "SELECT received_boot_ns AS n FROM anchor WHERE number = 1";
+    let acknowledged = "SELECT received_boot_ns AS n FROM anchor WHERE acknowledges = 1";
     assert_eq!(world.number(acknowledged).await, 20);
     request.anchor = request.anchor.map(|anchor| AnchorRef { received_boot_ns: 99, ..anchor });
     phone.send(&world.app, request).await;

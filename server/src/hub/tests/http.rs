@@ -23,16 +23,16 @@ use crate::auth::tests::kit;
 use crate::store::testing::{TestStore, on_each_engine};
 
 /// A squad with one enrolled phone.
-struct Hub {
+pub(super) struct Hub {
     world: kit::World,
     router: Router,
     squad: String,
     seat: kit::Phone,
-    phone: Phone,
+    pub(super) phone: Phone,
 }
 
 /// What came back.
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -45,7 +45,7 @@ impl Answer {
         (self.status.as_u16(), kind.rsplit(':').next().unwrap_or_default().to_owned())
     }
 
-    fn reply(&self) -> SyncReply {
+    pub(super) fn reply(&self) -> SyncReply {
         assert_eq!(self.status, StatusCode::OK, "{}", String::from_utf8_lossy(&self.body));
         match self.headers.get("content-encoding") {
             Some(_) => wire::decode(&wire::decompress(&self.body).unwrap()).unwrap(),
@@ -55,7 +55,7 @@ impl Answer {
 }
 
 impl Hub {
-    async fn new(store: TestStore) -> Self {
+    pub(super) async fn new(store: TestStore) -> Self {
         let world = kit::World::new(store).await;
         let squad = world.unit("squad", &world.top().await).await;
         let (person, mut seat) = world.inspector(&squad, 5).await;
@@ -88,7 +88,7 @@ impl Hub {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    async fn sync(&self, request: &SyncRequest) -> Answer {
+    pub(super) async fn sync(&self, request: &SyncRequest) -> Answer {
         self.post(&[("content-type", wire::CONTENT_TYPE)], wire::encode(request)).await
     }
 }

@@ -3,6 +3,7 @@
 mod chain;
 mod feeds;
 mod http;
+mod idle;
 mod races;
 mod refusals;
 mod world;
