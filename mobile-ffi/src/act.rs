@@ -77,6 +77,7 @@ impl Act {
         };
         match &mut self {
             Self::State(Body::Outcome(report)) => report.evidence.iter_mut().for_each(rename),
+            Self::State(Body::Evidence(manifest)) => manifest.before.iter_mut().for_each(rename),
             Self::State(Body::Withdrawal(withdrawal)) => rename(&mut withdrawal.fact),
             Self::Choose(outcome) => rename(outcome),
             Self::State(_) | Self::Answer(..) => {}
@@ -105,12 +106,29 @@ impl Act {
 
 #[cfg(test)]
 mod tests {
-    use onscene_sync_core::fact::body::{Outcome, OutcomeReport, Text, Withdrawal};
+    use onscene_sync_core::fact::body::{
+        Manifest, Media, Outcome, OutcomeReport, Text, Withdrawal,
+    };
+    use onscene_sync_core::id::{BootId, Hash};
+    use onscene_sync_core::time::ClockReading;
 
     use super::*;
 
     fn id(byte: u8) -> FactId {
         FactId::from_bytes([byte; 16])
+    }
+
+    fn photo(before: Option<FactId>) -> Manifest {
+        Manifest {
+            sha256: Hash::from_bytes([5; 32]),
+            bytes: 10,
+            media: Media::Photo,
+            captured: true,
+            taken: ClockReading { wall_ms: 0, boot_ns: 1, boot: BootId::from_bytes([1; 8]) },
+            fix: None,
+            datum: None,
+            before,
+        }
     }
 
     #[test]
@@ -125,6 +143,12 @@ mod tests {
         let renamed = Act::State(outcome).renamed(&aliases);
         let Act::State(Body::Outcome(report)) = renamed else { panic!("another act") };
         assert_eq!(report.evidence, [id(3), id(9)]);
+        let Act::State(Body::Evidence(after)) =
+            Act::State(Body::Evidence(photo(Some(id(1))))).renamed(&aliases)
+        else {
+            panic!("another act")
+        };
+        assert_eq!(after, photo(Some(id(3))), "a pair stays one");
         assert_eq!(Act::Choose(id(2)).renamed(&aliases), Act::Choose(id(3)));
         let withdrawal =
             |fact| Act::State(Body::Withdrawal(Withdrawal { fact, reason: String::new() }));

@@ -1,21 +1,25 @@
 //! The device: one open store and the platform around it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use onscene_sync_core::enrolment::EnrolmentCode;
 use onscene_sync_core::id::{DeviceId, Hash, PersonId, UnitId};
 
 use crate::error::DeviceError;
+use crate::evidence::{Folder, Hashing};
 use crate::host::Host;
 use crate::store::Store;
 use crate::store::events::{self, Event};
 use crate::store::meta::{self, Enrolment};
 use crate::sync::{self, Pace};
+use crate::upload::Lane;
 
 /// How to open a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenConfig {
-    /// The store's file; made when it is not there. SQLite keeps two more files beside it.
+    /// The store's file; made when it is not there. SQLite keeps two more files beside it, and files
+    /// of evidence stand in a folder beside it that ends in `.media`.
     pub path: PathBuf,
     /// Maker and model of the phone, as administrators see it; at most 100 characters.
     pub model: String,
@@ -34,6 +38,10 @@ pub struct Device {
     pub(crate) pace: Pace,
     pub(crate) retries: u32,
     pub(crate) last_failure: Option<String>,
+    pub(crate) media: Folder,
+    /// Files that are being taken since this store was opened.
+    pub(crate) taking: BTreeMap<u64, Hashing>,
+    pub(crate) lane: Lane,
     model: String,
     app_version: String,
 }
@@ -66,8 +74,19 @@ impl Device {
     pub fn open(config: OpenConfig, host: Host) -> Result<Self, DeviceError> {
         let store = Store::open(&config.path, &host)?;
         let pace = Pace::new();
-        let OpenConfig { model, app_version, .. } = config;
-        Ok(Self { store, host, pace, retries: 0, last_failure: None, model, app_version })
+        let OpenConfig { path, model, app_version } = config;
+        Ok(Self {
+            store,
+            host,
+            pace,
+            retries: 0,
+            last_failure: None,
+            media: Folder::beside(&path),
+            taking: BTreeMap::new(),
+            lane: Lane::new(),
+            model,
+            app_version,
+        })
     }
 
     /// Asks to be enrolled at the server of this address (`https://host[:port]`) with a one-time

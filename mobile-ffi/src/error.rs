@@ -47,6 +47,14 @@ pub enum DeviceError {
     /// The file cannot be read or written: a read-only disk, say.
     #[error("the store failed: {0}")]
     Store(String),
+    /// A file of evidence or its folder cannot be read or written: a full disk, say.
+    #[error("{}: {why}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
     /// The platform failed.
     #[error(transparent)]
     Host(#[from] HostError),

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::device::Device;
 use crate::error::DeviceError;
-use crate::store::feed;
 use crate::store::intents::{self, Intent};
+use crate::store::{evidence, feed};
 
 /// Where a record stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,6 +68,10 @@ pub struct Storage {
     pub documents: u64,
     /// Records held.
     pub records: u64,
+    /// Bytes of the files of evidence on this phone.
+    pub evidence_bytes: u64,
+    /// Of those, bytes of files that the hub has not signed for: they stay.
+    pub evidence_waiting_bytes: u64,
 }
 
 impl Device {
@@ -101,7 +105,10 @@ impl Device {
         let count = |sql| {
             self.store.read().query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
         };
+        let (evidence_bytes, evidence_waiting_bytes) = evidence::sizes(self.store.read())?;
         Ok(Storage {
+            evidence_bytes,
+            evidence_waiting_bytes,
             bytes: self.store.bytes()?,
             documents: count("SELECT count(*) FROM doc WHERE base IS NOT NULL")?,
             records: count("SELECT count(*) FROM intent")?,

@@ -8,8 +8,10 @@
 //! |---|---|
 //! | `device` | opening, enrolling, events |
 //! | `record`, `arrival` | what a person does |
+//! | `evidence` | files that show it: taking them, keeping them, where each stands |
 //! | `work`, `items` | what a person sees |
 //! | `sync` | requests out, answers in, and what the hub says in between |
+//! | `upload` | the lane of the files: never before case data, never in its way |
 //! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
 //! | `store` | the one file, its values sealed |
 //! | `software` | a key store in memory, for machines without secure hardware |
@@ -23,6 +25,7 @@ mod arrival;
 mod author;
 mod device;
 mod error;
+mod evidence;
 mod host;
 mod items;
 mod record;
@@ -33,11 +36,15 @@ mod stories;
 mod sync;
 #[cfg(test)]
 mod testing;
+mod upload;
 mod work;
 
 pub use arrival::ArrivalReceipt;
 pub use device::{Device, OpenConfig, Standing};
 pub use error::DeviceError;
+pub use evidence::{
+    Capture, EvidenceCounts, EvidenceItem, EvidenceState, NewFile, StrayFile, UnfinishedCapture,
+};
 pub use host::{Clock, Host, HostError, KeyStore, Random};
 pub use items::{Counts, Item, ItemState, Storage};
 pub use onscene_sync_core::enrolment::message::KeyLevel;
@@ -45,4 +52,5 @@ pub use record::Job;
 pub use software::SoftwareKeys;
 pub use store::events::{Event, EventKind};
 pub use sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};
+pub use upload::{UploadBody, UploadRequest, UploadStep};
 pub use work::{CaseView, Conflicts, InspectionView, WorkItem};

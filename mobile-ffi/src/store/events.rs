@@ -38,6 +38,14 @@ pub enum EventKind {
     Problem = 10,
     /// The hub lost something that it had; it is delivered again.
     Redelivering = 11,
+    /// The hub signed that it has a file of evidence whole.
+    FileVerified = 12,
+    /// A file of evidence was set aside, is missing, or is not what was recorded.
+    FileTrouble = 13,
+    /// The phone removed its copy of a file that the hub has had for long.
+    CopyReleased = 14,
+    /// Somebody threw a file away that was being taken and not stated.
+    CaptureDiscarded = 15,
 }
 
 /// One event.
@@ -106,6 +114,10 @@ fn kind(number: i64) -> Result<EventKind, DeviceError> {
         9 => EventKind::DocumentLeft,
         10 => EventKind::Problem,
         11 => EventKind::Redelivering,
+        12 => EventKind::FileVerified,
+        13 => EventKind::FileTrouble,
+        14 => EventKind::CopyReleased,
+        15 => EventKind::CaptureDiscarded,
         _ => return Err(DeviceError::damaged("event")),
     })
 }

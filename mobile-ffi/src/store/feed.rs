@@ -223,6 +223,11 @@ pub(crate) fn known_anchors(db: Db<'_>) -> Result<Vec<KnownAnchor>, DeviceError>
     Ok(known.collect())
 }
 
+/// The hub's clock in its newest anchor.
+pub(crate) fn newest_anchor_at(db: Db<'_>) -> Result<Option<Millis>, DeviceError> {
+    Ok(readings_after(db, 0, 1)?.pop().map(|(_, reading)| reading.at))
+}
+
 /// How far the hub's signed receipts cover the chain of an installation.
 pub(crate) fn anchored(db: Db<'_>, install: u32) -> Result<u64, DeviceError> {
     let mut statement =

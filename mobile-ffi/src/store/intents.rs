@@ -198,6 +198,11 @@ pub(crate) fn by_hash(db: Db<'_>, hash: Hash) -> Result<Option<Intent>, DeviceEr
     Ok(select(db, "hash = ?1", params![hash.as_bytes()])?.pop())
 }
 
+/// A deed by its number.
+pub(crate) fn one(db: Db<'_>, n: i64) -> Result<Option<Intent>, DeviceError> {
+    Ok(select(db, "n = ?1", [n])?.pop())
+}
+
 /// How many deeds are in each state.
 pub(crate) fn counts(db: Db<'_>) -> Result<BTreeMap<i64, u64>, DeviceError> {
     let mut statement = db.prepare_cached("SELECT state, count(*) FROM intent GROUP BY state")?;

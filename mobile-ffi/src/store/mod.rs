@@ -5,7 +5,8 @@
 //!
 //! Whoever finds the file sees how many records and documents there are, their random ids, sizes and
 //! states, and when documents change together; what anybody said, did or was told, where and when,
-//! opens with the data key only ([`key`]).
+//! opens with the data key only ([`key`]). Files of evidence are not sealed: they lie in a folder of
+//! the app as the camera wrote them, where the platform's own encryption protects them.
 //!
 //! | module | tables |
 //! |---|---|
@@ -14,11 +15,13 @@
 //! | [`intents`] | `intent`, `alias`: everything recorded on this phone |
 //! | [`feed`] | `bucket`, `member`, `anchor` |
 //! | [`events`] | `event` |
+//! | [`evidence`] | `capture`, `evidence`: files taken and how far each has come |
 //! | [`key`], [`db`] | `data_key`; sealing and opening values |
 
 pub(crate) mod db;
 pub(crate) mod documents;
 pub(crate) mod events;
+pub(crate) mod evidence;
 pub(crate) mod feed;
 pub(crate) mod intents;
 pub(crate) mod key;
@@ -36,8 +39,12 @@ use key::Holder;
 
 /// Marks the file as ours ("OnSc").
 const APPLICATION_ID: i64 = 0x4f6e_5363;
+/// What makes each version of the schema from the one before. Steps are added, never changed.
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("evidence.sql")];
+/// The schema that the first step makes.
+const FIRST: i64 = 2;
 /// The schema that this build writes, and the newest it reads.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = FIRST + STEPS.len() as i64 - 1;
 /// SQLite before 3.51.3 can corrupt a WAL when two connections reset it at once.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
 
@@ -65,7 +72,11 @@ impl Store {
         configure(&connection)?;
         let key = match found {
             Found::Nothing => make(&mut connection, host)?,
-            Found::Store => key::unlock(&connection, host)?,
+            Found::Store(version) => {
+                let key = key::unlock(&connection, host)?;
+                migrate(&mut connection, version)?;
+                key
+            }
         };
         let sealer = key::sealer(key, host)?;
         Ok(Self { connection, sealer })
@@ -99,7 +110,8 @@ impl Store {
 /// What is in the file.
 enum Found {
     Nothing,
-    Store,
+    /// A store of this version.
+    Store(i64),
 }
 
 /// Looks at a file before anything in it is changed.
@@ -115,7 +127,7 @@ fn inspect(connection: &Connection, path: &Path) -> Result<Found, DeviceError> {
         (APPLICATION_ID, found) if found > SCHEMA => {
             Err(DeviceError::StoreTooNew { found, known: SCHEMA })
         }
-        (APPLICATION_ID, _) => Ok(Found::Store),
+        (APPLICATION_ID, found) => Ok(Found::Store(found)),
         _ if objects > 0 => Err(foreign()),
         _ => Ok(Found::Nothing),
     }
@@ -133,12 +145,25 @@ fn configure(connection: &Connection) -> Result<(), DeviceError> {
 fn make(connection: &mut Connection, host: &Host) -> Result<DataKey, DeviceError> {
     let (key, wrapped) = key::make(host)?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    tx.execute_batch(include_str!("schema.sql"))?;
+    STEPS.iter().try_for_each(|step| tx.execute_batch(step))?;
     key::keep(&tx, Holder::Phone, &key, &wrapped)?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", SCHEMA)?;
     tx.commit()?;
     Ok(key)
+}
+
+/// Brings a store of an earlier version up to date, with all that it holds.
+fn migrate(connection: &mut Connection, version: i64) -> Result<(), DeviceError> {
+    if version == SCHEMA {
+        return Ok(());
+    }
+    let done = usize::try_from(version - FIRST + 1).unwrap_or(0);
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    STEPS[done..].iter().try_for_each(|step| tx.execute_batch(step))?;
+    tx.pragma_update(None, "user_version", SCHEMA)?;
+    tx.commit()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -169,6 +194,24 @@ mod tests {
             open(&newer).unwrap_err(),
             DeviceError::StoreTooNew { found: 99, known: SCHEMA }
         );
+    }
+
+    #[test]
+    fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("phone.db");
+        let mut store = open(&path).unwrap();
+        store.write(|tx| meta::put(tx, "chain", &7_u64)).unwrap();
+        drop(store);
+        let earlier = Connection::open(&path).unwrap();
+        earlier.execute_batch("DROP TABLE evidence; DROP TABLE capture").unwrap();
+        earlier.pragma_update(None, "user_version", FIRST).unwrap();
+        drop(earlier);
+        for _ in 0..2 {
+            let store = open(&path).unwrap();
+            assert_eq!(meta::get::<u64>(store.read(), "chain"), Ok(Some(7)));
+            assert_eq!(evidence::captures(store.read()), Ok(Vec::new()));
+        }
     }
 
     #[test]

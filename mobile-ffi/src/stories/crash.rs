@@ -11,7 +11,7 @@ use crate::{Device, Job, Step};
 const STRIDE: i32 = 5;
 
 /// Lets the database of this device fail after so many strides. Nothing works from then on.
-fn fuse(device: &Device, strides: u32) -> Arc<AtomicU32> {
+pub(super) fn fuse(device: &Device, strides: u32) -> Arc<AtomicU32> {
     let used = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&used);
     let handler = move || counted.fetch_add(1, Ordering::Relaxed) >= strides;

@@ -75,6 +75,7 @@ fn a_visit_recorded_offline_arrives_in_one_exchange() {
         taken: fake.now(),
         fix: None,
         datum: None,
+        before: None,
     };
     let photo = device.attach_manifest(job, photo).unwrap();
     device.outcome(job, OutcomeReport { evidence: vec![photo], ..report("moved on") }).unwrap();

@@ -91,6 +91,7 @@ fn what_is_stated_anew_names_its_evidence_under_the_new_name() {
         taken: fake.now(),
         fix: None,
         datum: None,
+        before: None,
     };
     let photo = device.attach_manifest(job, manifest).unwrap();
     let mut named = report("done");

@@ -5,7 +5,7 @@ use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::{AnchorRef, envelope};
 use onscene_sync_core::id::{DocId, Hash};
 use onscene_sync_core::sync::device::{Sent, Situation, compose};
-use onscene_sync_core::sync::message::{Bucket, Refusal, SyncReply};
+use onscene_sync_core::sync::message::{Bucket, Cursor, Refusal, SyncReply};
 use onscene_sync_core::sync::replica::{
     self, Alarm, Effect, Holdings, Member, OwnChange, OwnState,
 };
@@ -16,7 +16,7 @@ use crate::author;
 use crate::error::DeviceError;
 use crate::store::db::Db;
 use crate::store::events::{self, EventKind};
-use crate::store::{documents, feed, intents, meta};
+use crate::store::{documents, evidence, feed, intents, meta};
 
 /// Set while a new install number is needed.
 pub(crate) const RENEW: &str = "renew";
@@ -153,6 +153,7 @@ impl Inbox<'_> {
             }
             Effect::Refused(hash, refusal) => self.refused(hash, &refusal),
             Effect::Lost(hash) => {
+                evidence::doubt(db)?;
                 self.settle(hash, OwnState::Waiting, None, EventKind::Redelivering)
             }
             Effect::Held(hash, refusal) => self.hold(hash, &refusal),
@@ -171,7 +172,7 @@ impl Inbox<'_> {
             Effect::Restart(bucket) => feed::restart(db, bucket),
             Effect::Join(bucket, doc) => feed::join(db, bucket, doc),
             Effect::Part(bucket, doc) => feed::part(db, bucket, doc),
-            Effect::Read(cursor) => feed::set_cursor(db, &cursor),
+            Effect::Read(cursor) => self.read(&cursor),
             Effect::Reset(bucket) => feed::reset(db, bucket),
             Effect::Unfollow(bucket) => feed::unfollow(db, bucket),
             Effect::Renew => self.renew(),
@@ -229,6 +230,15 @@ impl Inbox<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A bucket of another epoch is that of a hub that was restored: it may have lost files too.
+    fn read(&mut self, cursor: &Cursor) -> Result<(), DeviceError> {
+        let known = feed::cursors(self.db)?.into_iter().find(|at| at.bucket == cursor.bucket);
+        if known.is_some_and(|known| known.epoch != cursor.epoch) {
+            evidence::doubt(self.db)?;
+        }
+        feed::set_cursor(self.db, cursor)
     }
 
     fn renew(&mut self) -> Result<(), DeviceError> {

@@ -34,6 +34,8 @@ pub enum WaitReason {
     NeedsUpdate,
     /// The server does not know this phone any more: enrol it again.
     NeedsEnrolment,
+    /// An upload can only begin once sync has fetched an access token.
+    NeedsSync,
 }
 
 /// A request to be sent as it is.

@@ -3,13 +3,13 @@
 //! At most one request is open. Its number and what it carried stand in the store, so an answer can
 //! be taken in after the app was killed; once a later request is on its way, it is stale.
 
-mod account;
-mod dpop;
+pub(crate) mod account;
+pub(crate) mod dpop;
 mod exchange;
 mod http;
 mod live;
 mod pace;
-mod problem;
+pub(crate) mod problem;
 
 use minicbor::{Decode, Encode};
 use onscene_sync_core::enrolment::message::{
@@ -32,10 +32,10 @@ use problem::{Problem, wants_fresh_proof};
 pub(crate) use account::kept_words;
 pub(crate) use exchange::REVOKED;
 pub use http::{Applied, HttpReply, HttpRequest, Step, WaitReason};
-pub(crate) use pace::Pace;
+pub(crate) use pace::{Backoff, DEADLINE_MS, Pace};
 
 /// How long to leave a server alone that needs an update, or that needs one of us, milliseconds.
-const UPDATE_PAUSE_MS: u64 = 15 * 60 * 1000;
+pub(crate) const UPDATE_PAUSE_MS: u64 = 15 * 60 * 1000;
 /// How long to leave a server alone that does not know this phone, milliseconds.
 const STRANGER_PAUSE_MS: u64 = 5 * 60 * 1000;
 /// Answers between two exchanges that may be followed by another request at once: a fresh nonce, a
@@ -44,7 +44,7 @@ const RETRIES: u32 = 3;
 
 const OPEN: &str = "open_request";
 const LAST_ID: &str = "last_request";
-const NONCE: &str = "nonce";
+pub(crate) const NONCE: &str = "nonce";
 pub(crate) const SERVER: &str = "server";
 pub(crate) const ENROLMENT: &str = "enrolment";
 
@@ -105,7 +105,7 @@ impl Device {
         let max_changes = self.pace.max_changes;
         let host = &self.host;
         let request = self.store.write(|tx| {
-            let id = meta::get::<u64>(tx, LAST_ID)?.unwrap_or(0) + 1;
+            let id = next_id(tx)?;
             let mut draft = draft(tx, host, errand, &now, max_changes)?;
             let nonce: Option<String> = meta::get(tx, NONCE)?;
             let occasion = Occasion {
@@ -116,7 +116,6 @@ impl Device {
                 issued_at_s: now.wall_ms.div_euclid(1000),
             };
             draft.headers.push(("dpop", dpop::proof(host, &occasion)?));
-            meta::put(tx, LAST_ID, &id)?;
             meta::put(tx, OPEN, &Open { id, clock: now, errand: draft.errand })?;
             Ok(HttpRequest {
                 id,
@@ -167,7 +166,7 @@ impl Device {
         if open.is_none_or(|open| open.id != id) {
             return Ok(());
         }
-        self.pace.failed(&now, self.host.bytes()?);
+        self.pace.backoff.failed(&now, self.host.bytes()?);
         self.last_failure = Some(why.to_owned());
         Ok(())
     }
@@ -198,7 +197,7 @@ impl Device {
     fn follow(&mut self, verdict: Verdict, now: &ClockReading) -> Result<(), DeviceError> {
         match verdict {
             Verdict::Exchanged { more } => {
-                self.pace.succeeded();
+                self.pace.backoff.succeeded();
                 self.pace.due = more;
                 self.retries = 0;
                 self.last_failure = None;
@@ -207,12 +206,12 @@ impl Device {
             Verdict::Retry if self.retries < RETRIES => self.retries += 1,
             Verdict::GaveUp => self.pace.due = false,
             Verdict::Retry | Verdict::Stuck | Verdict::Pause { ms: None, .. } => {
-                self.pace.failed(now, self.host.bytes()?);
+                self.pace.backoff.failed(now, self.host.bytes()?);
             }
-            Verdict::Pause { ms: Some(ms), why } => self.pace.asked(now, ms, why),
+            Verdict::Pause { ms: Some(ms), why } => self.pace.backoff.asked(now, ms, why),
             Verdict::TooLarge => {
                 self.pace.max_changes = (self.pace.max_changes / 2).max(1);
-                self.pace.failed(now, self.host.bytes()?);
+                self.pace.backoff.failed(now, self.host.bytes()?);
             }
         }
         Ok(())
@@ -379,8 +378,15 @@ fn failed(
     }
 }
 
+/// A number for a request, of whatever lane, that no other has.
+pub(crate) fn next_id(tx: Db<'_>) -> Result<u64, DeviceError> {
+    let id = meta::get::<u64>(tx, LAST_ID)?.unwrap_or(0) + 1;
+    meta::put(tx, LAST_ID, &id)?;
+    Ok(id)
+}
+
 /// Keeps the nonce that came with an answer; says whether there was one.
-fn keep_nonce(tx: Db<'_>, reply: &HttpReply) -> Result<bool, DeviceError> {
+pub(crate) fn keep_nonce(tx: Db<'_>, reply: &HttpReply) -> Result<bool, DeviceError> {
     match reply.header("dpop-nonce") {
         Some(nonce) if nonce.len() <= 256 => {
             meta::put(tx, NONCE, &nonce.to_owned())?;

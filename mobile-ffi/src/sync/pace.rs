@@ -22,9 +22,16 @@ pub(crate) struct Pace {
     pub(crate) due: bool,
     /// Changes in one request, lowered when the server found one too large.
     pub(crate) max_changes: usize,
+    pub(crate) backoff: Backoff,
+    in_flight: Option<(u64, Moment)>,
+}
+
+/// Pauses after failures.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    longest_ms: u64,
     failures: u32,
     pause: Option<(Moment, WaitReason)>,
-    in_flight: Option<(u64, Moment)>,
 }
 
 /// A moment of the boot clock.
@@ -48,16 +55,14 @@ impl Moment {
 
 impl Pace {
     pub(crate) const fn new() -> Self {
-        Self { due: true, max_changes: PUSH_CHANGES, failures: 0, pause: None, in_flight: None }
+        let backoff = Backoff::up_to(LONGEST_MS);
+        Self { due: true, max_changes: PUSH_CHANGES, backoff, in_flight: None }
     }
 
     /// How long to wait, and why; `None` when a request may go.
     pub(crate) fn wait(&self, now: &ClockReading) -> Option<(u64, WaitReason)> {
-        let in_flight = self.in_flight.map(|(_, until)| (until, WaitReason::InFlight));
-        in_flight
-            .into_iter()
-            .chain(self.pause)
-            .find_map(|(until, why)| Some((until.left(now)?, why)))
+        let in_flight = self.in_flight.and_then(|(_, until)| until.left(now));
+        in_flight.map(|ms| (ms, WaitReason::InFlight)).or_else(|| self.backoff.wait(now))
     }
 
     /// A request leaves.
@@ -72,7 +77,26 @@ impl Pace {
         }
     }
 
-    /// The exchange did what it was for.
+    /// The person asked to try now.
+    pub(crate) fn hurry(&mut self) {
+        self.due = true;
+        self.backoff.hurry();
+    }
+}
+
+impl Backoff {
+    /// Pauses that grow up to so many milliseconds.
+    pub(crate) const fn up_to(longest_ms: u64) -> Self {
+        Self { longest_ms, failures: 0, pause: None }
+    }
+
+    /// How long to wait, and why.
+    pub(crate) fn wait(&self, now: &ClockReading) -> Option<(u64, WaitReason)> {
+        let (until, why) = self.pause?;
+        Some((until.left(now)?, why))
+    }
+
+    /// What was tried has worked.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
         self.pause = None;
@@ -81,7 +105,7 @@ impl Pace {
     /// Pause after a failure: anything from the shortest up to a bound that doubles each time
     /// ("full jitter"), so that phones that failed together do not come back together.
     pub(crate) fn failed(&mut self, now: &ClockReading, chance: [u8; 8]) {
-        let bound = SHORTEST_MS.saturating_mul(1 << self.failures.min(20)).min(LONGEST_MS);
+        let bound = SHORTEST_MS.saturating_mul(1 << self.failures.min(30)).min(self.longest_ms);
         self.failures = self.failures.saturating_add(1);
         let ms = SHORTEST_MS + u64::from_be_bytes(chance) % (bound - SHORTEST_MS + 1);
         self.pause = Some((Moment::after(now, ms), WaitReason::Backoff));
@@ -95,7 +119,6 @@ impl Pace {
 
     /// The person asked to try now.
     pub(crate) fn hurry(&mut self) {
-        self.due = true;
         if matches!(self.pause, Some((_, WaitReason::Backoff))) {
             self.pause = None;
         }
@@ -115,7 +138,7 @@ mod tests {
     proptest! {
         #[test]
         fn pauses_grow_to_half_a_minute_and_end(chances in prop::collection::vec(any::<[u8; 8]>(), 1..40)) {
-            let mut pace = Pace::new();
+            let mut pace = Backoff::up_to(LONGEST_MS);
             let mut now = 1_000;
             for (n, chance) in chances.into_iter().enumerate() {
                 pace.failed(&at(now), chance);
@@ -131,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_whole_range_is_drawn_from() {
-        let mut pace = Pace::new();
+        let mut pace = Backoff::up_to(LONGEST_MS);
         (0..10).for_each(|_| pace.failed(&at(0), [0; 8]));
         assert_eq!(pace.wait(&at(0)), Some((100, WaitReason::Backoff)));
         pace.failed(&at(0), 29_900_u64.to_be_bytes());
@@ -157,10 +180,10 @@ mod tests {
     #[test]
     fn haste_does_not_override_the_server() {
         let mut pace = Pace::new();
-        pace.asked(&at(0), 5_000, WaitReason::ServerBusy);
+        pace.backoff.asked(&at(0), 5_000, WaitReason::ServerBusy);
         pace.hurry();
         assert_eq!(pace.wait(&at(0)), Some((5_000, WaitReason::ServerBusy)));
-        pace.asked(&at(0), u64::MAX, WaitReason::ServerBusy);
+        pace.backoff.asked(&at(0), u64::MAX, WaitReason::ServerBusy);
         assert_eq!(pace.wait(&at(0)), Some((3_600_000, WaitReason::ServerBusy)));
     }
 }

@@ -27,13 +27,14 @@ use onscene_sync_core::sync::wire;
 use onscene_sync_core::time::Millis;
 use serde_json::{Value, json};
 
+use super::files::Files;
 use super::reply;
 use crate::sync::{HttpReply, HttpRequest};
 
 pub(crate) const UNIT: UnitId = UnitId::from_bytes([7; 16]);
 const PERSON: PersonId = PersonId::from_bytes([8; 16]);
 const BUCKET: Bucket = Bucket::Unit(UNIT);
-const NONCE: &str = "nonce-of-today";
+pub(super) const NONCE: &str = "nonce-of-today";
 
 /// One hub with one unit.
 #[derive(Clone)]
@@ -46,6 +47,8 @@ pub(crate) struct Hub {
     pub(crate) devices: BTreeMap<DeviceId, Phone>,
     /// Changes kept in quarantine.
     pub(crate) quarantine: BTreeSet<Hash>,
+    /// Files of evidence.
+    pub(crate) files: Files,
     /// Frames per page; small ones make many pages.
     pub(crate) page_bytes: usize,
     codes: u8,
@@ -72,7 +75,7 @@ pub(crate) struct Phone {
     anchors: u64,
 }
 
-fn key() -> SoftwareEd25519 {
+pub(super) fn key() -> SoftwareEd25519 {
     SoftwareEd25519::from_seed(&[42; 32])
 }
 
@@ -86,6 +89,7 @@ impl Hub {
             members: BTreeSet::new(),
             devices: BTreeMap::new(),
             quarantine: BTreeSet::new(),
+            files: Files::default(),
             page_bytes: 1 << 20,
             codes: 0,
             hidden: 0,
@@ -437,7 +441,7 @@ fn access(device: &str) -> AccessToken {
     }
 }
 
-fn with_nonce(mut reply: HttpReply, challenge: &str) -> HttpReply {
+pub(super) fn with_nonce(mut reply: HttpReply, challenge: &str) -> HttpReply {
     reply.headers.push(("DPoP-Nonce".to_owned(), NONCE.to_owned()));
     reply.headers.push(("WWW-Authenticate".to_owned(), challenge.to_owned()));
     reply

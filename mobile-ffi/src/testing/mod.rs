@@ -1,5 +1,6 @@
 //! A phone's platform and a hub in memory, for tests.
 
+mod files;
 mod hub;
 
 use std::path::Path;
@@ -13,8 +14,10 @@ use onscene_sync_core::time::ClockReading;
 use crate::device::{Device, OpenConfig};
 use crate::host::{Clock, Host, HostError, KeyStore, Random};
 use crate::software::SoftwareKeys;
-use crate::sync::{Applied, HttpReply, HttpRequest, Step};
+use crate::sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};
+use crate::upload::{UploadRequest, UploadStep};
 
+pub(crate) use files::{body, header};
 pub(crate) use hub::{Hub, UNIT, proof_parts};
 
 /// The platform of one phone. Clones are the same phone.
@@ -117,6 +120,41 @@ impl FakeHost {
             }
         }
         panic!("sync does not come to an end: {:?}", device.events_since(0, 1_000).unwrap());
+    }
+
+    /// Uploads until there is nothing left to do; returns the number of requests.
+    pub(crate) fn upload(&self, device: &mut Device, hub: &mut Hub) -> usize {
+        let mut requests = 0;
+        for _ in 0..2_000 {
+            match device.upload_next().unwrap() {
+                UploadStep::Send(request) => {
+                    requests += 1;
+                    let reply = hub.upload(&request);
+                    self.advance(20);
+                    assert_eq!(device.upload_apply(request.id, &reply).unwrap(), Applied::Taken);
+                }
+                UploadStep::Wait { ms, why } => {
+                    self.advance(ms);
+                    if why == WaitReason::NeedsSync {
+                        self.sync(device, hub);
+                    }
+                }
+                UploadStep::Idle => return requests,
+            }
+        }
+        panic!("uploading does not come to an end: {:?}", device.evidence(0, 100).unwrap());
+    }
+
+    /// The next request of the lane of a phone that has one.
+    pub(crate) fn next_upload(&self, device: &mut Device) -> UploadRequest {
+        for _ in 0..50 {
+            match device.upload_next().unwrap() {
+                UploadStep::Send(request) => return request,
+                UploadStep::Wait { ms, .. } => self.advance(ms),
+                UploadStep::Idle => break,
+            }
+        }
+        panic!("there is no file to send");
     }
 
     /// The next request of a phone that has one.

@@ -145,6 +145,7 @@ impl Day<'_> {
             taken,
             fix: None,
             datum: None,
+            before: None,
         };
         let evidence = pocket.record(|device| device.attach_manifest(job, manifest))?;
         let report = OutcomeReport {

@@ -157,6 +157,9 @@ pub struct Manifest {
     /// Datum of `fix`.
     #[n(6)]
     pub datum: Option<Datum>,
+    /// The earlier file of this visit that shows the same before: the two are a pair.
+    #[n(7)]
+    pub before: Option<FactId>,
 }
 
 /// Kinds of evidence file.

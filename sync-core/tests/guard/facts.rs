@@ -50,6 +50,7 @@ fn manifest() -> Manifest {
         taken: tap(),
         fix: Some(fix()),
         datum: Some(Datum::Wgs84),
+        before: None,
     }
 }
 

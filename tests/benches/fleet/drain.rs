@@ -153,6 +153,7 @@ fn evidence(phone: &mut Phone, job: Job) -> Vec<FactId> {
                 taken: phone.handset.clocks.reading(),
                 fix: None,
                 datum: None,
+                before: None,
             };
             phone.device.attach_manifest(job, manifest).expect("saved")
         })
