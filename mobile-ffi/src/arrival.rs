@@ -93,6 +93,7 @@ impl Device {
             not_after: None,
             not_before: newest.max(Some(issued_at)),
             circumstances: &BTreeSet::new(),
+            same_tracks: &[],
         };
         Ok(Some(judge(&question, &policy.arrival)))
     }

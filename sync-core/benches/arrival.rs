@@ -77,6 +77,7 @@ fn bench(bencher: Bencher<'_, '_>, shape: Shape, accuracy_mm: u32) {
         not_after: None,
         not_before: Some(START),
         circumstances: &circumstances,
+        same_tracks: &[],
     };
     let policy = ArrivalPolicy::V1;
     assert_eq!(judge(&question, &policy).conclusion, Conclusion::OnTime);
@@ -84,7 +85,7 @@ fn bench(bencher: Bencher<'_, '_>, shape: Shape, accuracy_mm: u32) {
 }
 
 fn fix(k: u32, accuracy_mm: u32) -> Fix {
-    let angle = f64::from(k) * 1.7;
+    let angle = f64::from(k) * 0.05;
     Fix {
         position: near(3.0 * angle.sin(), 3.0 * angle.cos()),
         accuracy_mm: accuracy_mm + k,

@@ -15,8 +15,8 @@ fn fixes(fake: &FakeHost) -> Vec<Fix> {
     (0..100)
         .map(|n| Fix {
             position: Position {
-                lat_e7: 366_512_000 + i32::try_from(n % 7).unwrap() * 40,
-                lon_e7: 1_171_200_000 + i32::try_from(n % 5).unwrap() * 50,
+                lat_e7: 366_512_000 + (i32::try_from(n % 60).unwrap() - 30).abs() * 11,
+                lon_e7: 1_171_200_000 + (i32::try_from(n % 44).unwrap() - 22).abs() * 13,
             },
             accuracy_mm: 6_000 + u32::try_from(n % 9).unwrap() * 100,
             boot_ns: start + n * 1_000_000_000,

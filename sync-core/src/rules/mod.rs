@@ -1,11 +1,13 @@
 //! Rules: facts in, verdict out. Pure, versioned, without a clock.
 //!
 //! [`arrival`] is the 60-minute rule. A phone runs it offline on what it has and the hub runs it on
-//! what it received: the same function on the same kind of input. [`record`] folds a case's facts,
-//! [`phase`] and [`clocks`] are read off the fold, [`policy`] holds every limit.
+//! what it received: the same function on the same kind of input. [`track`] tells whether two claims
+//! rest on one receiver. [`record`] folds a case's facts, [`phase`] and [`clocks`] are read off the
+//! fold, [`policy`] holds every limit.
 
 pub mod arrival;
 pub mod clocks;
 pub mod phase;
 pub mod policy;
 pub mod record;
+pub mod track;

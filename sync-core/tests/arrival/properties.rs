@@ -46,17 +46,24 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// A visit with noise of a real size, anywhere from the middle of the site to its outside.
+    /// A visit with noise of a real size, anywhere from the middle of the site to its outside:
+    /// errors that wander like a receiver's, or that are drawn anew each time.
     fn noisy_visit()(
         tap in 1_i64..70,
         distance in 0.0_f64..150.0,
         accuracy_mm in 3_000_u32..60_000,
+        memory in prop_oneof![Just(0.0), Just(0.92)],
         noise in proptest::collection::vec((-1.0_f64..1.0, -1.0_f64..1.0), 37),
     ) -> Scene {
         let mut scene = Scene::honest(minutes(tap));
         let spread = f64::from(accuracy_mm) / 1500.0;
+        let fresh = f64::sqrt(1.0 - memory * memory);
         scene.claim.fixes = noise
             .into_iter()
+            .scan((0.0, 0.0), |(north, east), (n, e)| {
+                (*north, *east) = (memory * *north + fresh * n, memory * *east + fresh * e);
+                Some((*north, *east))
+            })
             .zip(-6_i64..)
             .map(|((n, e), step)| {
                 let at = minutes(tap).plus(step * 5_000);

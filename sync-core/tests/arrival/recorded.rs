@@ -9,7 +9,7 @@ use crate::scene::{Scene, boot, minutes};
 const RECORDING: &str = include_str!("../../../tests/fixtures/gnsslogger_pixel6.txt");
 
 /// The fixes of the named providers, their wall time moved so that the first is of `start`.
-fn recorded(providers: &[&str], start: Millis) -> Vec<Fix> {
+pub(crate) fn recorded(providers: &[&str], start: Millis) -> Vec<Fix> {
     let lines = || RECORDING.lines().filter_map(|line| line.strip_prefix("Fix,"));
     let number = |line: &str, column: usize| -> f64 {
         line.split(',').nth(column).expect("a column").parse().expect("a number")
@@ -38,7 +38,7 @@ fn recorded(providers: &[&str], start: Millis) -> Vec<Fix> {
 }
 
 /// A tap at `tap_ns` of the recording, at a site of 300 m around where the person then was.
-fn visit(fixes: &[Fix], tap_ns: u64, first_ns: u64) -> Scene {
+pub(crate) fn visit(fixes: &[Fix], tap_ns: u64, first_ns: u64) -> Scene {
     let nearest = fixes.iter().min_by_key(|fix| fix.boot_ns.abs_diff(tap_ns)).expect("fixes");
     let mut scene = Scene::honest(minutes(10));
     let shape = Shape::Circle { centre: nearest.position, radius_cm: 30_000 };

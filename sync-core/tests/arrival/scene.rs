@@ -65,6 +65,7 @@ pub(crate) struct Scene {
     pub(crate) not_before: Option<Millis>,
     pub(crate) not_after: Option<Millis>,
     pub(crate) circumstances: BTreeSet<Flag>,
+    pub(crate) same_tracks: Vec<FactId>,
 }
 
 impl Scene {
@@ -94,6 +95,7 @@ impl Scene {
             not_before: Some(STARTED),
             not_after: None,
             circumstances: BTreeSet::new(),
+            same_tracks: Vec::new(),
         }
     }
 
@@ -109,6 +111,7 @@ impl Scene {
                 not_after: self.not_after,
                 not_before: self.not_before,
                 circumstances: &self.circumstances,
+                same_tracks: &self.same_tracks,
             },
             &ArrivalPolicy::V1,
         )
@@ -121,12 +124,12 @@ impl Scene {
     }
 }
 
-/// Fixes of an ordinary receiver around a spot: every 5 s, accuracy about 8 m, a little noise.
+/// Fixes of an ordinary receiver around a spot: every 5 s, accuracy about 8 m, errors that wander.
 pub(crate) fn visit(tap: Millis, north: f64, east: f64) -> Vec<Fix> {
     (-6_i32..=18)
         .map(|step| {
             let at = tap.plus(i64::from(step) * 5_000);
-            let (sin, cos) = (f64::from(step) * 1.7).sin_cos();
+            let (sin, cos) = (f64::from(step) * 0.4).sin_cos();
             let accuracy_mm = 8_000 + step.unsigned_abs();
             fix(at, near(north + 2.0 * sin, east + 2.0 * cos), accuracy_mm)
         })
@@ -141,7 +144,7 @@ pub(crate) fn fix(at: Millis, position: Position, accuracy_mm: u32) -> Fix {
         provider: Provider::Gnss,
         mock: false,
         speed_mm_s: Some(0),
-        satellites: Some(14),
+        satellites: Some(if accuracy_mm.is_multiple_of(2) { 14 } else { 13 }),
         fix_wall_ms: Some(at.0),
     }
 }

@@ -7,36 +7,8 @@
 use onscene_sync_core::place::accuracy_mm;
 use onscene_sync_core::rules::arrival::{Flag, PlaceGrade, Verdict, Weight};
 
+use crate::chance::Chance;
 use crate::scene::{Scene, fix, minutes, near};
-
-/// `SplitMix64` (Steele, Lea, Flood 2014): small, and the same on every machine.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.next()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.next()).cos()
-    }
-
-    fn pick(&mut self, table: &[(f64, f64)]) -> f64 {
-        let mut rest = self.next();
-        for (value, share) in table {
-            if rest < *share {
-                return *value;
-            }
-            rest -= share;
-        }
-        table[table.len() - 1].0
-    }
-}
 
 /// A visit of three minutes at `distance` metres from the middle.
 fn visit(distance: f64, chance: &mut Chance) -> Verdict {
@@ -60,7 +32,7 @@ fn visit(distance: f64, chance: &mut Chance) -> Verdict {
 }
 
 fn verdicts(distance: u32, trials: u32) -> Vec<Verdict> {
-    let mut chance = Chance(20_260_101 + u64::from(distance));
+    let mut chance = Chance::seeded(20_260_101 + u64::from(distance));
     (0..trials).map(|_| visit(f64::from(distance), &mut chance)).collect()
 }
 

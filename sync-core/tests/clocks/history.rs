@@ -286,6 +286,7 @@ fn verdict(conclusion: Conclusion) -> Verdict {
         not_after: None,
         not_before: None,
         circumstances: &BTreeSet::new(),
+        same_tracks: &[],
     };
     let mut verdict = judge(&question, &ArrivalPolicy::V1);
     verdict.conclusion = conclusion;

@@ -38,6 +38,8 @@ pub(super) struct Phone {
     booted_at: Millis,
     boot: u8,
     lag_ms: i64,
+    /// Which errors its receiver makes next: each claim has its own.
+    pub(super) errors: u8,
 }
 
 impl Phone {
@@ -83,6 +85,7 @@ impl Phone {
             booted_at: now.plus(-3_600_000),
             boot: 0,
             lag_ms: 0,
+            errors: number.wrapping_mul(31),
         }
     }
 
@@ -177,6 +180,7 @@ impl Phone {
     ) -> FactId {
         let tap = self.reading(bureau.app.now());
         let fixes = (0..20_u8).map(|step| self.fix(tap, step, metres)).collect();
+        self.errors = self.errors.wrapping_add(1);
         let order = Some(order.parse().unwrap());
         bureau.clock.advance(120_000);
         let claim = ArrivalClaim { order, tap, datum: Datum::Wgs84, fixes };
@@ -227,10 +231,14 @@ impl Phone {
     }
 
     fn fix(&self, tap: ClockReading, step: u8, metres: i32) -> Fix {
-        // A receiver's noise: a metre or two, never twice the same.
-        let noise = i32::from(step % 5) * 70 - i32::from(step % 3) * 90;
-        let north = 366_510_000 + metres * 90 + noise;
-        let east = 1_171_200_000 + i32::from(step % 7) * 40 - 120;
+        // A receiver's errors: a metre or two, and they wander.
+        let (at, which) = (f64::from(step), f64::from(self.errors));
+        let slow = (at * (0.17 + 0.0007 * which) + which).sin() * 110.0;
+        let slower = (at * (0.11 + 0.0011 * which) + 2.0 * which).cos() * 140.0;
+        #[expect(clippy::cast_possible_truncation, reason = "a few hundred units")]
+        let (slow, slower) = (slow as i32, slower as i32);
+        let north = 366_510_000 + metres * 90 + slow;
+        let east = 1_171_200_000 + slower - 120;
         Fix {
             position: Position { lat_e7: north, lon_e7: east },
             accuracy_mm: 6_000 + u32::from(step) * 37,

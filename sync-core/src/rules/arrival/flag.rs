@@ -55,6 +55,21 @@ pub enum Flag {
     /// The claim was signed long after its evidence window had closed.
     #[n(14)]
     SignedLate,
+    /// Every error is drawn anew: a receiver's errors wander.
+    #[n(15)]
+    WhiteNoise,
+    /// The positions run along ideal lines: a receiver's noise is missing.
+    #[n(16)]
+    NoiselessTrack,
+    /// All positions lie on a coarse grid.
+    #[n(17)]
+    RoundedPositions,
+    /// Neither the accuracy nor the number of satellites ever changes.
+    #[n(18)]
+    ConstantReadings,
+    /// Too few fixes of one source to tell a receiver's noise from a made-up one.
+    #[n(19)]
+    NoiseUntested,
 
     /// Facts are missing in the device's chain before this one (found by the caller).
     #[n(32)]
@@ -75,6 +90,9 @@ pub enum Flag {
     /// (found by the caller).
     #[n(37)]
     HiddenAnchor,
+    /// Another claim rests on the same track, to the centimetre (found by the caller).
+    #[n(38)]
+    SameTrack,
 }
 
 /// What a [`Flag`] does to a verdict.
@@ -105,6 +123,12 @@ impl Flag {
             Self::MockLocation
             | Self::Teleport
             | Self::FrozenPosition
+            | Self::WhiteNoise
+            | Self::NoiselessTrack
+            | Self::RoundedPositions
+            | Self::ConstantReadings
+            | Self::NoiseUntested
+            | Self::SameTrack
             | Self::GnssTimeMismatch
             | Self::DatumSuspect
             | Self::ClockInconsistent

@@ -6,6 +6,7 @@
 //! with a proven or attested time is settled by the machine. Everything weaker goes to a person.
 
 mod flag;
+mod noise;
 mod policy;
 mod reason;
 mod suspicion;
@@ -17,7 +18,7 @@ use std::collections::BTreeSet;
 
 use crate::fact::DeviceAuthor;
 use crate::fact::body::ArrivalClaim;
-use crate::id::BootId;
+use crate::id::{BootId, FactId};
 use crate::place::Site;
 use crate::time::{Interval, Millis};
 
@@ -68,6 +69,8 @@ pub struct Question<'a> {
     pub not_before: Option<Millis>,
     /// What the caller found out about the fact and its author.
     pub circumstances: &'a BTreeSet<Flag>,
+    /// Claims that rest on the same track ([`track`](super::track)), as the caller found.
+    pub same_tracks: &'a [FactId],
 }
 
 /// Judges a claim. Total: whatever the question holds, there is a verdict.
@@ -94,6 +97,8 @@ pub fn judge(question: &Question<'_>, policy: &ArrivalPolicy) -> Verdict {
     let mut flags = question.circumstances.clone();
     flags.extend(when.flags.iter().chain(&place.flags));
     flags.extend(suspicion::flags(question, &usable.fixes, &anchors, policy));
+    let proven = place.grade == PlaceGrade::ProvenInside;
+    flags.extend(noise::flags(&usable.fixes, proven, policy));
     flags.extend(circumstances_of(question, matches!(site, Some(Err(_)))));
 
     let hard_timing = timing(when.evidence.hard, deadline);
@@ -108,7 +113,7 @@ pub fn judge(question: &Question<'_>, policy: &ArrivalPolicy) -> Verdict {
         started_at: question.started_at,
         deadline,
         timing,
-        reasons: reasons(&place, timing, grade, &flags),
+        reasons: reasons(question, &place, timing, grade, &flags),
         flags,
         time: when.evidence,
         position: place.evidence,
@@ -118,9 +123,13 @@ pub fn judge(question: &Question<'_>, policy: &ArrivalPolicy) -> Verdict {
 
 /// What the question itself shows, whether or not the caller said so.
 fn circumstances_of(question: &Question<'_>, site_unusable: bool) -> impl Iterator<Item = Flag> {
-    [(Flag::OrderNotNamed, question.claim.order.is_none()), (Flag::SiteUnusable, site_unusable)]
-        .into_iter()
-        .filter_map(|(flag, seen)| seen.then_some(flag))
+    [
+        (Flag::OrderNotNamed, question.claim.order.is_none()),
+        (Flag::SiteUnusable, site_unusable),
+        (Flag::SameTrack, !question.same_tracks.is_empty()),
+    ]
+    .into_iter()
+    .filter_map(|(flag, seen)| seen.then_some(flag))
 }
 
 fn timing(bounds: Interval, deadline: Millis) -> Timing {
@@ -170,13 +179,17 @@ fn conclude(place: PlaceGrade, timing: Timing, grade: Grade, flags: &BTreeSet<Fl
 }
 
 fn reasons(
+    question: &Question<'_>,
     place: &window::Found,
     timing: Timing,
     grade: Grade,
     flags: &BTreeSet<Flag>,
 ) -> Vec<Reason> {
     let weighty = |weight| flags.iter().filter(move |flag| flag.weight() == weight);
-    let mut reasons: Vec<Reason> = weighty(Weight::Review).copied().map(Reason::Flagged).collect();
+    let named = |flag: &&Flag| **flag != Flag::SameTrack || question.same_tracks.is_empty();
+    let flagged = weighty(Weight::Review).filter(named).copied().map(Reason::Flagged);
+    let mut reasons: Vec<Reason> = flagged.collect();
+    reasons.extend(question.same_tracks.iter().copied().map(Reason::SameTrackAs));
     reasons.push(match place.grade {
         PlaceGrade::ProvenInside => Reason::TwoWindowsInside,
         PlaceGrade::ProbablyInside => Reason::OnlyProbablyInside,

@@ -71,6 +71,25 @@ pub struct ArrivalPolicy {
     /// A claim is signed at the latest this long after its evidence window, milliseconds.
     #[n(20)]
     pub signing_grace_ms: u32,
+    /// Fixes of a stretch whose noise is judged.
+    #[n(21)]
+    pub stretch_fixes: u32,
+    /// Von Neumann's ratio about a steady movement from which errors count as drawn anew,
+    /// thousandths.
+    #[n(22)]
+    pub white_moving_permille: u32,
+    /// Errors smaller than this say nothing: root mean square, millimetres.
+    #[n(23)]
+    pub noise_floor_mm: u32,
+    /// A fix within this of the line between its neighbours is without noise, millimetres.
+    #[n(24)]
+    pub ideal_line_mm: u32,
+    /// Positions that are all multiples of this were rounded, 10⁻⁷ degrees.
+    #[n(25)]
+    pub rounded_grid_e7: u32,
+    /// The same ratio about one place, thousandths.
+    #[n(26)]
+    pub white_standing_permille: u32,
 }
 
 impl ArrivalPolicy {
@@ -98,6 +117,12 @@ impl ArrivalPolicy {
         gnss_time_tolerance_ms: 5_000,
         frozen_min_fixes: 6,
         signing_grace_ms: 300_000,
+        stretch_fixes: 16,
+        white_moving_permille: 1_200,
+        noise_floor_mm: 150,
+        ideal_line_mm: 50,
+        rounded_grid_e7: 100,
+        white_standing_permille: 1_000,
     };
 }
 

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::flag::Flag;
+use crate::id::FactId;
 
 /// One reason for a conclusion. The numbers behind it stand in the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub enum Reason {
     /// A flag that needs a person's eye.
     #[n(11)]
     Flagged(#[n(0)] Flag),
+    /// The claim of this arrival fact rests on the same track.
+    #[n(12)]
+    SameTrackAs(#[n(0)] FactId),
 }
 
 /// A language that reasons are told in.
@@ -99,6 +103,7 @@ impl Reason {
             Self::TimeUnknown => {
                 ("Nothing bounds the time of arrival.", "没有任何依据可以限定到达时间。")
             }
+            Self::SameTrackAs(_) => return Flag::SameTrack.sentence(language),
             Self::Flagged(flag) => return flag.sentence(language),
         };
         match language {
@@ -124,6 +129,18 @@ impl Flag {
             Self::Teleport => "Two positions lie further apart than any vehicle goes in the time.",
             Self::ConstantAccuracy => "All positions report one and the same accuracy.",
             Self::FrozenPosition => "All positions lie on one spot, without a receiver's noise.",
+            Self::WhiteNoise => {
+                "The errors of the positions do not wander like a receiver's: each is drawn anew."
+            }
+            Self::NoiselessTrack => {
+                "The positions run along ideal lines, without a receiver's noise."
+            }
+            Self::RoundedPositions => "All positions are rounded to a coarse grid.",
+            Self::ConstantReadings => {
+                "Neither the accuracy nor the number of satellites ever changes."
+            }
+            Self::NoiseUntested => "Too few positions to tell a receiver from a simulation.",
+            Self::SameTrack => "Another claim rests on the same track, to the centimetre.",
             Self::GnssTimeMismatch => "Satellite time contradicts the phone's running clock.",
             Self::DatumSuspect => {
                 "Read in another datum than the named one, the positions would be on the site."
@@ -152,6 +169,12 @@ impl Flag {
             Self::Teleport => "两个定位点之间的移动速度超过任何车辆。",
             Self::ConstantAccuracy => "全部定位点的精度值完全相同。",
             Self::FrozenPosition => "全部定位点位于同一坐标，缺少正常的定位噪声。",
+            Self::WhiteNoise => "定位误差逐点随机，不像接收机那样缓慢漂移。",
+            Self::NoiselessTrack => "定位点沿理想直线移动，缺少正常的定位噪声。",
+            Self::RoundedPositions => "全部定位点的坐标均被取整到粗略网格。",
+            Self::ConstantReadings => "精度值与卫星数始终不变，不像真实接收机。",
+            Self::NoiseUntested => "定位点过少，无法区分真实接收机与模拟定位。",
+            Self::SameTrack => "另一份到场记录使用了同一条轨迹，误差在厘米级以内。",
             Self::GnssTimeMismatch => "卫星时间与手机运行时钟不一致。",
             Self::DatumSuspect => "若按另一坐标系解读，定位点会落在现场范围内，坐标系可能有误。",
             Self::StaleFixes => "部分定位点早于点击到场过久，未予采用。",

@@ -13,15 +13,19 @@ pub(super) fn flags(
     anchors: &[KnownAnchor],
     policy: &ArrivalPolicy,
 ) -> Vec<Flag> {
-    let many = used.len() >= usize::try_from(policy.frozen_min_fixes).unwrap_or(usize::MAX);
-    let one_and_the_same =
-        |same: fn(&Fix, &Fix) -> bool| many && used.windows(2).all(|pair| same(&pair[0], &pair[1]));
+    // Networks repeat a coarse position, which proves nothing anyway.
+    let fine = used.iter().filter(|fix| fix.accuracy_mm <= policy.window_max_accuracy_mm);
+    let fine: Vec<Fix> = fine.copied().collect();
+    let least = usize::try_from(policy.frozen_min_fixes).unwrap_or(usize::MAX);
+    let one_and_the_same = |fixes: &[Fix], same: fn(&Fix, &Fix) -> bool| {
+        fixes.len() >= least && fixes.windows(2).all(|pair| same(&pair[0], &pair[1]))
+    };
     let signs = [
         // A mock is telling wherever it stands, also in a fix that is too old to use.
         (Flag::MockLocation, question.claim.fixes.iter().any(|fix| fix.mock)),
         (Flag::Teleport, used.windows(2).any(|pair| is_jump(&pair[0], &pair[1], policy))),
-        (Flag::ConstantAccuracy, one_and_the_same(|a, b| a.accuracy_mm == b.accuracy_mm)),
-        (Flag::FrozenPosition, one_and_the_same(|a, b| a.position == b.position)),
+        (Flag::ConstantAccuracy, one_and_the_same(used, |a, b| a.accuracy_mm == b.accuracy_mm)),
+        (Flag::FrozenPosition, one_and_the_same(&fine, |a, b| a.position == b.position)),
         (Flag::GnssTimeMismatch, gnss_time_contradicts(question, used, anchors, policy)),
     ];
     signs.into_iter().filter(|(_, seen)| *seen).map(|(flag, _)| flag).collect()
