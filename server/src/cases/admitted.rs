@@ -10,7 +10,7 @@ use onscene_sync_core::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use super::dispatch::order_of;
-use super::{CaseError, act, deadline, evidence, judge, outcome, rejudge};
+use super::{CaseError, act, deadline, evidence, judge, outcome, rejudge, tracks};
 use crate::app::App;
 use crate::hub::buckets::key;
 use crate::hub::record::{FactArrived, SETTLE};
@@ -30,6 +30,7 @@ pub const HANDLERS: &[(&str, Effect)] = &[
     (judge::JUDGE, judge::run),
     (rejudge::REJUDGE, rejudge::run),
     (rejudge::SWEEP, rejudge::sweep),
+    (tracks::COMPARE, tracks::run),
     (outcome::FEEDBACK, outcome::run),
     (SETTLE, outcome::settle),
     (deadline::RECEIPT, deadline::deem_received),

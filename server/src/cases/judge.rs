@@ -13,7 +13,7 @@ use onscene_sync_core::time::Millis;
 
 use super::dispatch::order_of;
 use super::record::{Case, load};
-use super::{CaseError, evidence};
+use super::{CaseError, evidence, tracks};
 use crate::app::App;
 use crate::hub::record::FactArrived;
 use crate::jobs::{Job, JobError};
@@ -32,11 +32,9 @@ pub fn run<'t>(
     async move { Ok(judge_arrival(tx, app, job.payload()?).await?) }.boxed()
 }
 
-async fn judge_arrival(
-    tx: &mut Tx,
-    app: &App,
-    FactArrived { inspection, fact }: FactArrived,
-) -> Result<Vec<Poke>, CaseError> {
+async fn judge_arrival(tx: &mut Tx, app: &App, claim: FactArrived) -> Result<Vec<Poke>, CaseError> {
+    tracks::note(tx, claim, app.now()).await?;
+    let FactArrived { inspection, fact } = claim;
     let Some(found) = order_of(tx, inspection).await? else { return Ok(Vec::new()) };
     let mut case = load(tx, found.case, true).await?;
     let judged = judged(tx, &case, found.order, inspection, fact).await?;
@@ -71,6 +69,7 @@ pub(super) async fn judged(
     if named.is_none() {
         circumstances.insert(Flag::OrderNotNamed);
     }
+    let same_tracks = tracks::same_as(tx, fact).await?;
     let (started_at, policy) = clock_of(case, order, around.not_after)?;
     let question = Question {
         order_issued_at: order.issued.at,
@@ -82,6 +81,7 @@ pub(super) async fn judged(
         not_after: Some(around.not_after),
         not_before: around.anchored_at.max(named),
         circumstances: &circumstances,
+        same_tracks: &same_tracks,
     };
     let verdict = judge(&question, &policy);
     Ok(Judged { order: order.issued.fact, arrival: fact, seen_at, verdict })

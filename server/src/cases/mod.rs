@@ -9,6 +9,7 @@
 //! | [`admitted`] | what follows from a fact that a phone delivered |
 //! | [`judge`], [`evidence`] | the arrival rule on what the hub holds |
 //! | [`rejudge`] | the same again when more evidence came |
+//! | [`tracks`] | claims that rest on one and the same track |
 //! | [`outcome`] | a unit's result becomes its feedback; what the team takes back or tells on scene |
 //! | [`deadline`] | receipt without a word, silence past the deadline |
 //! | [`record`], [`project`] | a case as its facts tell it, and the row that lists find it by |
@@ -31,6 +32,7 @@ pub mod register;
 pub mod rejudge;
 pub mod review;
 pub mod site;
+pub mod tracks;
 pub mod view;
 
 use onscene_sync_core::id::{DocId, FactId, UnitId};

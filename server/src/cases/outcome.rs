@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{FedBack, Outcome, TakenBack, ToldOnScene};
 use onscene_sync_core::fact::{Body, envelope};
-use onscene_sync_core::id::FactId;
+use onscene_sync_core::id::{DeviceId, FactId};
 use onscene_sync_core::rules::record::Order;
 use onscene_sync_core::time::Millis;
 
@@ -81,14 +81,17 @@ struct Visit {
     /// The outcomes that the team settled on and did not take back.
     settled: Vec<FactId>,
     outcomes: BTreeMap<FactId, Outcome>,
-    /// Facts that say that the complainant was told on scene: [`Body::Told`], and outcomes.
-    told: Vec<FactId>,
+    /// Facts that say that the complainant was told on scene: [`Body::Told`], each with the outcome
+    /// that its phone had recorded last, and outcomes.
+    told: Vec<(FactId, Option<FactId>)>,
     told_with: Vec<FactId>,
 }
 
 impl Visit {
     fn read(document: &Document) -> Self {
         let mut deciding = BTreeSet::new();
+        let mut recorded: BTreeMap<(DeviceId, u32, u64), FactId> = BTreeMap::new();
+        let mut told = Vec::new();
         let mut visit = Self {
             taken_back: BTreeMap::new(),
             settled: document.outcomes(),
@@ -102,23 +105,34 @@ impl Visit {
             if matches!(fact.body, Body::Arrival(_) | Body::Outcome(_) | Body::Told(_)) {
                 deciding.insert(id);
             }
+            let place = fact.device().map(|author| (author.device, author.install, author.seq));
             match fact.body {
                 Body::Withdrawal(withdrawal) => {
                     visit.taken_back.entry(withdrawal.fact).or_insert(id);
                 }
                 Body::Outcome(report) => {
+                    recorded.extend(place.map(|place| (place, id)));
                     visit.outcomes.insert(id, report.outcome);
                     if report.complainant_told == Some(true) {
                         visit.told_with.push(id);
                     }
                 }
-                Body::Told(_) => visit.told.push(id),
+                Body::Told(_) => told.push((id, place)),
                 _ => {}
             }
         }
         visit.taken_back.retain(|fact, _| deciding.contains(fact));
         visit.settled.retain(|outcome| !visit.taken_back.contains_key(outcome));
-        visit.told.retain(|told| !visit.taken_back.contains_key(told));
+        told.retain(|(told, _)| !visit.taken_back.contains_key(told));
+        visit.told = told
+            .into_iter()
+            .map(|(told, place)| {
+                let before = place.and_then(|(device, install, seq)| {
+                    recorded.range((device, install, 0)..(device, install, seq)).next_back()
+                });
+                (told, before.map(|(_, outcome)| *outcome))
+            })
+            .collect();
         visit
     }
 }
@@ -173,13 +187,18 @@ fn chosen(order: &Order, visit: &Visit, now: Millis) -> Option<Body> {
     Some(Body::FedBack(FedBack { order, outcome: Some(settled), result, at: now }))
 }
 
-/// Who was told on scene was told the result that stands.
+/// Who was told on scene was told what the phone had recorded last, or was about to record: only
+/// the result that stands counts. A telling that arrives after the work was sent back is of the old
+/// result.
 fn told(order: &Order, visit: &Visit) -> Vec<Body> {
     let Some(result) = order.standing_result() else { return Vec::new() };
     let with = visit.told_with.iter().filter(|outcome| result.body.outcome == Some(**outcome));
     let known = |fact: &FactId| order.told.iter().any(|told| told.body.fact == *fact);
     let id = order.issued.fact;
-    with.chain(&visit.told)
+    let about = |(_, outcome): &&(FactId, Option<FactId>)| {
+        outcome.is_none() || *outcome == result.body.outcome
+    };
+    with.chain(visit.told.iter().filter(about).map(|(told, _)| told))
         .filter(|fact| !known(fact))
         .map(|fact| Body::ToldOnScene(ToldOnScene { order: id, fact: *fact }))
         .collect()

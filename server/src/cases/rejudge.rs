@@ -1,5 +1,6 @@
 //! Judging a claim again when its phone brought more evidence: the clock readings of an anchor, the
-//! facts that its chain lacked, or a receipt that moves the start of the order's clock.
+//! facts that its chain lacked, or a receipt that moves the start of the order's clock; and when
+//! another claim turned out to rest on the same track.
 //!
 //! Another verdict is stated only where it says something else; a claim that a supervisor settled,
 //! or that its phone took back, is left alone.
@@ -137,7 +138,9 @@ fn says_the_same(before: &Verdict, after: &Verdict) -> bool {
         let Verdict { conclusion, grade, place, timing, started_at, deadline, .. } = *verdict;
         (conclusion, grade, place, timing, started_at, deadline)
     };
-    same_moment && told(before) == told(after) && before.flags == after.flags
+    same_moment
+        && told(before) == told(after)
+        && (&before.flags, &before.reasons) == (&after.flags, &after.reasons)
 }
 
 /// Claims admitted since the anchor before the newest few that the phone acknowledged.
@@ -194,7 +197,11 @@ fn claim(row: &AnyRow) -> Result<FactArrived, StoreError> {
 }
 
 /// One job for each claim, and no second one for the same moment.
-async fn plan(tx: &mut Tx, claims: &[FactArrived], now: Millis) -> Result<bool, StoreError> {
+pub(super) async fn plan(
+    tx: &mut Tx,
+    claims: &[FactArrived],
+    now: Millis,
+) -> Result<bool, StoreError> {
     let mut due = false;
     for claim in claims {
         let job = NewJob::new(REJUDGE, now, claim).expect("two ids have a JSON form");

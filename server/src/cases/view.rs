@@ -121,6 +121,9 @@ pub struct Sentence {
     pub en: &'static str,
     /// Chinese.
     pub zh: &'static str,
+    /// The claim that the sentence speaks of, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<FactId>,
 }
 
 /// An outcome that a phone recorded.
@@ -288,6 +291,7 @@ fn claim(order: &Order, claim: &Claim) -> ClaimView {
             .map(|reason| Sentence {
                 en: reason.sentence(Language::English),
                 zh: reason.sentence(Language::Chinese),
+                claim: reason.names(),
             })
             .collect(),
         verdict: judged.body.verdict.clone(),

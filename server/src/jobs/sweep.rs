@@ -4,21 +4,24 @@
 //! |---|---|
 //! | replies under an idempotency key | 7 days |
 //! | refresh tokens | until they end |
+//! | tracks of arrival claims | as long as the policy says |
 //! | anchors, and the chain ends that a phone named | until the phone has synced 35 days later |
 //!
 //! A verdict needs the anchors around its claim. A phone that has synced since has handed in what it
 //! held; one that has been offline for a year finds all of its anchors still here.
 
 use onscene_sync_core::id::DeviceId;
+use onscene_sync_core::rules::policy::Policies;
 use onscene_sync_core::time::Millis;
 
 use crate::app::App;
 use crate::store::{RowExt as _, StoreError, Tx};
 
+const DAY_MS: i64 = 24 * 3_600_000;
 /// How long a command that is sent again gets its first reply.
-const KEEP_REPLIES_MS: i64 = 7 * 24 * 3_600_000;
+const KEEP_REPLIES_MS: i64 = 7 * DAY_MS;
 /// How far behind a phone's newest anchor its older ones are kept.
-const KEEP_ANCHORS_MS: i64 = 35 * 24 * 3_600_000;
+const KEEP_ANCHORS_MS: i64 = 35 * DAY_MS;
 /// Rows looked at in one transaction, so that it stays short.
 const AT_ONCE: i64 = 500;
 
@@ -26,6 +29,8 @@ const REPLIES: &str = "DELETE FROM idempotency WHERE (owner, key) IN \
     (SELECT owner, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
 const TOKENS: &str = "DELETE FROM refresh_token WHERE token_hash IN \
     (SELECT token_hash FROM refresh_token WHERE expires_at <= $1 LIMIT $2)";
+const TRACKS: &str = "DELETE FROM track WHERE fact_id IN \
+    (SELECT fact_id FROM track WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
 /// Looks at the oldest only: numbers rise with time.
 const ANCHORS: &str = "DELETE FROM anchor WHERE device = $3 AND at < $1 AND number IN \
     (SELECT number FROM anchor WHERE device = $3 ORDER BY number LIMIT $2)";
@@ -52,7 +57,10 @@ pub async fn sweep(app: &App) -> Result<u64, StoreError> {
     let now = app.now();
     let replies = Forget { sql: REPLIES, before: now.plus(-KEEP_REPLIES_MS), device: None };
     let tokens = Forget { sql: TOKENS, before: now, device: None };
-    let mut work = vec![replies, tokens];
+    let kept_days = Policies::built_in().newest().map_or(0, |policy| policy.track_retention_days);
+    let erased = now.plus(-i64::from(kept_days) * DAY_MS);
+    let tracks = Forget { sql: TRACKS, before: erased, device: None };
+    let mut work = vec![replies, tokens, tracks];
     let read = app.store.with_read("sweep.devices", (), |tx, ()| Box::pin(newest_anchors(tx)));
     for (device, newest) in read.await? {
         let (before, device) = (newest.plus(-KEEP_ANCHORS_MS), Some(device));
@@ -100,7 +108,6 @@ mod tests {
     use super::*;
     use crate::store::testing::{TestStore, on_each_engine};
 
-    const DAY_MS: i64 = 24 * 3_600_000;
     const PHONE: [u8; 8] = [1; 8];
     const AWAY: [u8; 8] = [2; 8];
 

@@ -15,7 +15,7 @@ use crate::auth::staff::{NewKey, insert as insert_key, key_hash, key_text};
 use crate::clock::ManualClock;
 use crate::http::people::{NewPerson, insert as insert_person};
 use crate::store::testing::TestStore;
-use crate::store::{StoreError, Tx};
+use crate::store::{RowExt as _, StoreError, Tx};
 
 pub(super) const MINUTE: i64 = 60_000;
 /// The district over both squads.
@@ -143,6 +143,17 @@ impl Bureau {
         let failed: Vec<_> = self.failures().await;
         assert_eq!(standing.await.unwrap().failed, 0, "{failed:?}");
         assert!(failed.is_empty(), "{failed:?}");
+    }
+
+    /// Rows of a table.
+    pub(super) async fn count(&self, table: &'static str) -> i64 {
+        let read = self.app.store.with_read("test.count", table, |tx, table| {
+            Box::pin(async move {
+                let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) AS n FROM {table}"));
+                sqlx::query(sql).fetch_one(tx.conn()).await.map_err(StoreError::from)?.int("n")
+            })
+        });
+        read.await.unwrap()
     }
 
     async fn failures(&self) -> Vec<String> {

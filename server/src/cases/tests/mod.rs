@@ -9,3 +9,4 @@ mod races;
 mod second_look;
 mod silence;
 mod taken_back;
+mod tracks;

@@ -156,6 +156,30 @@ async fn who_was_told_at_the_door_is_told_before_or_after_the_result(store: Test
     }
 }
 
+async fn who_was_told_a_result_that_was_sent_back_was_not_told_the_next_one(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let mut phone = Phone::new(&bureau, 1, SQUAD).await;
+    let (case, order, visit) = ordered(&bureau, &mut [&mut phone]).await;
+    phone.conclude(&bureau, &visit, Outcome::Stopped);
+    phone.catch_up(&bureau).await;
+    bureau.clock.advance(MINUTE);
+    phone.tell(&bureau, &visit);
+    let path = format!("/v1/cases/{case}/orders/{order}/returns");
+    bureau.post(&path, json!({ "reason": "still there" })).await.ok();
+    bureau.clock.advance(MINUTE);
+    phone.catch_up(&bureau).await;
+    bureau.clock.advance(MINUTE);
+    phone.conclude(&bureau, &visit, Outcome::Corrected);
+    phone.catch_up(&bureau).await;
+    let view = bureau.case(&case).await;
+    assert_eq!(view["phase"], "fed_back", "the second result is not told yet");
+    assert!(view["told"].as_array().unwrap().is_empty());
+    bureau.clock.advance(MINUTE);
+    phone.tell(&bureau, &visit);
+    phone.catch_up(&bureau).await;
+    assert_eq!(bureau.case(&case).await["phase"], "told");
+}
+
 async fn a_ruling_against_a_claim_after_the_deadline_escalates(store: TestStore) {
     let bureau = Bureau::new(store).await;
     let mut phone = Phone::new(&bureau, 1, SQUAD).await;
@@ -197,6 +221,7 @@ on_each_engine!(
     of_two_outcomes_the_one_not_taken_back_is_the_result,
     a_choice_between_outcomes_is_the_result,
     who_was_told_at_the_door_is_told_before_or_after_the_result,
+    who_was_told_a_result_that_was_sent_back_was_not_told_the_next_one,
     a_ruling_against_a_claim_after_the_deadline_escalates,
     a_hub_whose_clock_is_set_back_still_sees_what_is_newest,
 );

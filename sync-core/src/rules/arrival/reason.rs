@@ -61,6 +61,12 @@ pub enum Language {
 }
 
 impl Reason {
+    /// The other claim that it speaks of.
+    #[must_use]
+    pub const fn names(self) -> Option<FactId> {
+        if let Self::SameTrackAs(claim) = self { Some(claim) } else { None }
+    }
+
     /// The reason as one sentence.
     #[must_use]
     pub const fn sentence(self, language: Language) -> &'static str {
