@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use onscene_sync_core::id::{DocId, FactId};
+use onscene_sync_core::time::Millis;
 use serde_json::json;
 
 use super::error::DemoError;
 use super::founding;
-use super::movement::within;
 use super::places::PLACES;
+use super::receiver::{Receiver, Surroundings};
 use super::world::World;
 use crate::cases::site::SiteForm;
 use rand::SeedableRng as _;
@@ -69,14 +70,17 @@ Keys: {dir}/admin.key, {dir}/dispatcher.key, {dir}/supervisor.key. Run the demo 
     Ok(world.account.text(&text)?)
 }
 
-/// A table of fixes on the site, each a few metres off.
+/// A table of fixes on the site, off by a few metres as a receiver's are.
 fn visitor_fixes(seed: u64) -> String {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut table = String::from("latitude,longitude,accuracy_m,age_s\n");
+    let mut receiver = Receiver::new();
     for age in (0..FIXES).rev().map(|n| n * 2) {
-        let position = within(&mut rng, PLACES[0].middle(), 6.0).position();
-        let (lat, lon) = (f64::from(position.lat_e7) / 1e7, f64::from(position.lon_e7) / 1e7);
-        let accuracy = 5.0 + f64::from(age % 7) / 2.0;
+        let at = Millis(-1_000 * i64::from(age));
+        let fix = receiver.fix(&mut rng, PLACES[0].middle(), Surroundings::Open, at, 0);
+        let (lat, lon) =
+            (f64::from(fix.position.lat_e7) / 1e7, f64::from(fix.position.lon_e7) / 1e7);
+        let accuracy = f64::from(fix.accuracy_mm) / 1e3;
         writeln!(table, "{lat:.7},{lon:.7},{accuracy},{age}").expect("a String takes all");
     }
     table

@@ -38,7 +38,7 @@ async fn newest(bureau: &Bureau, case: &str) -> Value {
 
 /// The claim that a verdict names as resting on the same track.
 fn names(verdict: &Value) -> Option<String> {
-    let because = verdict["because"].as_array().expect("reasons");
+    let because = verdict["because"].as_array()?;
     because.iter().find_map(|sentence| sentence["claim"].as_str().map(str::to_owned))
 }
 

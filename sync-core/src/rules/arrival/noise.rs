@@ -11,8 +11,8 @@
 //!   independent errors. On 16 fixes five seconds apart, errors that wander for a minute give about
 //!   0.4 and 0.9; the thresholds are 1 and 1.2. By simulation independent errors pass in 1 or 2 of
 //!   100 visits of three minutes; wandering ones are suspected in 0.5 % of visits of three minutes,
-//!   3 % of two minutes, 20 % of 80 seconds. A fix every three seconds or more often: 0.1 % of two
-//!   minutes, 7 % of one.
+//!   3 % of two minutes, 20 % of 80 seconds. A fix every three seconds: 0.1 % of two minutes, 7 %
+//!   of one; more often, less.
 //! - *No noise*: most fixes lie within centimetres of the line between their neighbours, although
 //!   the phone moves by metres. A receiver's fixes leave it by decimetres.
 //! - *Constant readings*: neither the accuracy nor the number of satellites ever changes, or a
@@ -30,11 +30,11 @@ use crate::place::plane::{Plane, Point};
 use crate::place::{Fix, Provider};
 
 /// Fixes of a stretch are at least this far apart: more often, receivers repeat or smooth.
-const STEP_NS: u64 = 2_500_000_000;
+const STEP_NS: u64 = 1_900_000_000;
 /// A longer gap ends a stretch: errors forget what they were.
 const GAP_NS: u64 = 12_000_000_000;
 /// A step below this is standing, metres.
-const MOVES_M: f64 = 2.0;
+const MOVES_M: f64 = 1.0;
 
 /// What stands out in the noise of the used fixes, which are in the order of the boot clock.
 /// `proven`: they prove the place.

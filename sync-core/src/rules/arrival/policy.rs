@@ -120,7 +120,7 @@ impl ArrivalPolicy {
         stretch_fixes: 16,
         white_moving_permille: 1_200,
         noise_floor_mm: 150,
-        ideal_line_mm: 50,
+        ideal_line_mm: 30,
         rounded_grid_e7: 100,
         white_standing_permille: 1_000,
     };
