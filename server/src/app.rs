@@ -7,6 +7,7 @@ use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::time::Millis;
 use thiserror::Error;
 
+use crate::audit::Keeper;
 use crate::auth::staff::{self, First, FirstAdministratorError};
 use crate::auth::{Auth, token::SelfTestFailed};
 use crate::cases;
@@ -71,6 +72,8 @@ pub struct App {
     pub stopper: Stopper,
     /// Documents used last.
     pub warm: Arc<Warm>,
+    /// What is remembered of the audit log.
+    pub audit: Arc<Keeper>,
 }
 
 impl App {
@@ -104,6 +107,7 @@ impl App {
             jobs: Jobs::new(cases::admitted::HANDLERS),
             stopper: Stopper::default(),
             warm: Arc::default(),
+            audit: Arc::default(),
         })
     }
 
@@ -141,6 +145,7 @@ impl App {
             jobs: Jobs::new(cases::admitted::HANDLERS),
             stopper: Stopper::default(),
             warm: Arc::default(),
+            audit: Arc::default(),
         };
         Ok((app, clock))
     }

@@ -8,6 +8,7 @@
 //! | [`auth`] | who calls, and what they may see |
 //! | [`http`] | the API |
 //! | [`problem`] | errors as the API shows them |
+//! | [`audit`] | the log that shows when it is rewritten |
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`cases`] | what is recorded, judged and owed about each case |
 //! | [`jobs`] | work to be done later |
@@ -16,6 +17,7 @@
 //! | [`cli`], [`telemetry`] | the command line, log lines |
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cases;
 pub mod cli;

@@ -11,11 +11,13 @@
 //! | [`guard`] | what of a phone's changes the hub lets into a document |
 //! | [`seal`] | values that only the holder of a key can read |
 //! | [`rules`] | facts in, verdict out |
+//! | [`audit`] | the log that shows when it is rewritten |
 //! | [`sync`] | both halves of the protocol |
 //!
 //! Deliberately absent: files, sockets, threads, a clock, randomness. They are arguments, and the
 //! linter refuses them here.
 
+pub mod audit;
 pub mod crypto;
 pub mod document;
 pub mod enrolment;

@@ -64,3 +64,8 @@ pub const WANTED: usize = 100;
 pub const MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of frames that the hub puts into one reply at most.
 pub const REPLY_FRAME_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of a checkpoint of the audit log as a signed note, signatures of others included.
+pub const CHECKPOINT_BYTES: usize = 64 * 1024;
+/// Times that a hub may have been restored from a backup.
+pub const RESTORES: usize = 1_000;

@@ -13,7 +13,7 @@ use onscene_server::clock::ManualClock;
 use onscene_server::hub::epoch;
 use onscene_server::random::SeededRandom;
 use onscene_server::store::Store;
-use onscene_server::{http, jobs};
+use onscene_server::{audit, http, jobs};
 use onscene_sync_core::time::Millis;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -92,7 +92,7 @@ impl Hub {
         self.stop().await;
         std::fs::copy(self.dir.join("backup.db"), self.database()).expect("a copy");
         self.boot().await;
-        epoch::begin(&self.app().store).await.expect("a new epoch");
+        epoch::begin(&self.app().store, self.app().now()).await.expect("a new epoch");
     }
 
     async fn stop(&mut self) {
@@ -115,6 +115,7 @@ impl Hub {
     pub async fn advance_to(&mut self, now: Millis) {
         self.now = now;
         self.running().clock.set(now);
+        audit::tend(self.app()).await.expect("the log is kept");
         while jobs::run_due(self.app()).await.expect("jobs run") > 0 {}
     }
 

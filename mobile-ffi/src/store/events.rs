@@ -46,6 +46,8 @@ pub enum EventKind {
     CopyReleased = 14,
     /// Somebody threw a file away that was being taken and not stated.
     CaptureDiscarded = 15,
+    /// The hub was restored from a backup and has lost entries of its audit log.
+    HubRestored = 16,
 }
 
 /// One event.
@@ -118,6 +120,7 @@ fn kind(number: i64) -> Result<EventKind, DeviceError> {
         13 => EventKind::FileTrouble,
         14 => EventKind::CopyReleased,
         15 => EventKind::CaptureDiscarded,
+        16 => EventKind::HubRestored,
         _ => return Err(DeviceError::damaged("event")),
     })
 }

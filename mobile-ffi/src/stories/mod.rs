@@ -9,6 +9,7 @@ mod network;
 mod refusal;
 mod restore;
 mod upload;
+mod witness;
 
 use std::path::Path;
 

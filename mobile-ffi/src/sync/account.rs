@@ -76,6 +76,7 @@ pub(crate) fn enrolled(
 /// more, and what it has not delivered is stated anew.
 fn begin_anew(db: Db<'_>, host: &Host) -> Result<(), DeviceError> {
     feed::forget_device(db)?;
+    super::witness::forget(db)?;
     meta::put(db, super::REVOKED, &false)?;
     meta::put(db, super::exchange::RENEW, &false)?;
     author::restate(db, &*host.keys)

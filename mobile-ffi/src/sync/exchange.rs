@@ -12,6 +12,7 @@ use onscene_sync_core::sync::replica::{
 use onscene_sync_core::sync::{version, wire};
 use onscene_sync_core::time::ClockReading;
 
+use super::witness;
 use crate::author;
 use crate::error::DeviceError;
 use crate::store::db::Db;
@@ -38,6 +39,7 @@ pub(crate) fn request(
     clock: ClockReading,
     max_changes: usize,
 ) -> Result<(Vec<u8>, Sent), DeviceError> {
+    let (seen, disputed) = witness::testimony(db)?;
     let situation = Situation {
         head: meta::head(db)?,
         clock,
@@ -46,6 +48,8 @@ pub(crate) fn request(
         want: documents::wanted(db)?,
         renew: meta::flag(db, RENEW)?,
         max_changes,
+        seen,
+        disputed,
     };
     // One more than fits, so that the request knows whether it carries everything.
     let (request, sent) = compose(situation, intents::queue(db, max_changes + 1)?);
@@ -76,6 +80,7 @@ pub(crate) fn apply(
     if let Some(bytes) = &reply.anchor {
         inbox.anchor(sent, bytes)?;
     }
+    witness::take(db, reply.log.as_ref(), now)?;
     // A hub that promises more and sends nothing would have the phone ask without end.
     let brought =
         !reply.docs.is_empty() || reply.buckets.iter().any(|page| !page.frames.is_empty());

@@ -10,6 +10,7 @@ mod http;
 mod live;
 mod pace;
 pub(crate) mod problem;
+mod witness;
 
 use minicbor::{Decode, Encode};
 use onscene_sync_core::enrolment::message::{

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use onscene_sync_core::audit::checkpoint::{Checkpoint, Restore, SignedCheckpoint};
+use onscene_sync_core::audit::tree::{self, Node, Span};
+use onscene_sync_core::audit::witness::{Mark, News};
 use onscene_sync_core::crypto::{SoftwareEd25519, verify_p256};
 use onscene_sync_core::document::{DocKind, Document, Entry as Writing};
 use onscene_sync_core::enrolment::message::{AccessToken, EnrolReply, EnrolRequest, Protocols};
@@ -51,6 +54,11 @@ pub(crate) struct Hub {
     pub(crate) files: Files,
     /// Frames per page; small ones make many pages.
     pub(crate) page_bytes: usize,
+    /// Entries of the audit log.
+    pub(crate) log: Vec<Vec<u8>>,
+    pub(crate) restores: Vec<Restore>,
+    /// Checkpoints that phones asked an explanation for.
+    pub(crate) disputed: Vec<SignedCheckpoint>,
     codes: u8,
     hidden: u64,
 }
@@ -91,6 +99,9 @@ impl Hub {
             quarantine: BTreeSet::new(),
             files: Files::default(),
             page_bytes: 1 << 20,
+            log: Vec::new(),
+            restores: Vec::new(),
+            disputed: Vec::new(),
             codes: 0,
             hidden: 0,
         }
@@ -271,6 +282,7 @@ impl Hub {
     pub(crate) fn sync(&mut self, device: DeviceId, request: SyncRequest) -> SyncReply {
         let results = request.push.iter().map(|push| self.admit(device, push)).collect();
         let mut standing = self.standing(device, &request.head);
+        self.disputed.extend(request.disputed.clone());
         let phone = self.devices.get_mut(&device).unwrap();
         let head = Head { install: request.head.install, seq: 0, fact: None };
         if phone.revoked {
@@ -285,6 +297,7 @@ impl Hub {
                 anchor: None,
                 at,
                 standing,
+                log: None,
             };
         }
         if request.renew {
@@ -312,7 +325,33 @@ impl Hub {
             anchor: Some(anchor.into()),
             at: Millis(self.now),
             standing,
+            log: self.log(request.seen),
         }
+    }
+
+    /// What the audit log says to a phone that has this much of it.
+    fn log(&self, seen: Option<Mark>) -> Option<News> {
+        let size = self.log.len() as u64;
+        let of = |span: Span| tree::root(span.nodes().into_iter().map(|node| self.node(node)));
+        let checkpoint = Checkpoint {
+            size,
+            root: of(Span { from: 0, to: size }),
+            restores: self.restores.clone(),
+        };
+        if size == 0 || seen == Some(Mark { epoch: checkpoint.epoch(), size }) {
+            return None;
+        }
+        let spans = tree::consistency(seen.map_or(0, |mark| mark.size), size);
+        let proof = spans.unwrap_or_default().into_iter().map(of).collect();
+        Some(News { checkpoint: checkpoint.sign(&key().public_key(), &key()).unwrap(), proof })
+    }
+
+    fn node(&self, node: Node) -> Hash {
+        if node.level == 0 {
+            return tree::leaf(&self.log[usize::try_from(node.index).unwrap()]);
+        }
+        let child = |index| self.node(Node { level: node.level - 1, index });
+        tree::parent(&child(node.index * 2), &child(node.index * 2 + 1))
     }
 
     fn page(&self, from: u64, own: Option<&[u8]>) -> onscene_sync_core::sync::message::Page {

@@ -18,6 +18,7 @@ use super::credentials::role_column;
 use super::jwk::DeviceKey;
 use super::refresh;
 use super::role::Role;
+use crate::audit::{self, Deed, Entry};
 use crate::problem::Problem;
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -168,6 +169,8 @@ pub async fn redeem(tx: &mut Tx, redeem: &Redeem) -> Result<Redeemed, StoreError
     let why = "replaced by another phone of the same person";
     revoke_all_of(tx, code.person, code.person, why, redeem.at).await?;
     insert_device(tx, redeem, code.person).await?;
+    let entry = Entry::new(Deed::DeviceEnrolled, redeem.at).by(code.person).device(redeem.device);
+    audit::note(tx, &[entry.object(*redeem.key.point())]).await?;
     refresh::replace(tx, redeem.device, redeem.refresh, redeem.at).await?;
     sqlx::query("UPDATE enrolment_code SET used_at = $2, device = $3 WHERE selector = $1")
         .bind(redeem.code.selector())
@@ -338,16 +341,20 @@ pub async fn revoke_all_of(
     why: &str,
     at: Millis,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let revoked = sqlx::query(
         "UPDATE device SET revoked_at = $2, revoked_by = $3, revoked_why = $4 \
-         WHERE person_id = $1 AND revoked_at IS NULL",
+         WHERE person_id = $1 AND revoked_at IS NULL RETURNING device",
     )
     .bind(&person.as_bytes()[..])
     .bind(at.0)
     .bind(&by.as_bytes()[..])
     .bind(why)
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
+    for row in revoked {
+        let device = DeviceId::from_bytes(row.array("device")?);
+        audit::note(tx, &[Entry::new(Deed::DeviceRevoked, at).by(by).device(device)]).await?;
+    }
     Ok(())
 }
 

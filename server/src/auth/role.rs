@@ -158,6 +158,7 @@ const AUDITOR: Grants = &[
     (Action::ReadPhones, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
     (Action::ReadQuarantine, Reach::Everything),
+    (Action::ReadAudit, Reach::Everything),
 ];
 
 impl fmt::Display for Role {
@@ -228,6 +229,8 @@ pub enum Action {
     ReadQuarantine,
     /// Decide what becomes of it.
     SettleQuarantine,
+    /// Read the audit log.
+    ReadAudit,
 }
 
 /// How far an action reaches.

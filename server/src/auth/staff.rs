@@ -13,6 +13,7 @@ use super::credentials::{bad_staff_key, person_closed, person_viewer};
 use super::role::Role;
 use super::viewer::Viewer;
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::keys::write_private;
 use crate::problem::Problem;
 use crate::store::{RowExt as _, Store, StoreError, Tx};
@@ -51,11 +52,14 @@ pub struct NewKey {
     pub expires_at: Option<Millis>,
 }
 
-/// Stores a key.
+/// Stores a key, issued by `by` (`None`: by the hub itself).
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(tx: &mut Tx, key: &NewKey) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, key: &NewKey, by: Option<PersonId>) -> Result<(), StoreError> {
+    let mut entry = Entry::new(Deed::KeyIssued, key.created_at).to(key.person.as_bytes());
+    entry.person = by;
+    audit::note(tx, &[entry.hashes([&key.hash])]).await?;
     sqlx::query(
         "INSERT INTO staff_key (key_hash, person_id, label, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5)",
@@ -236,7 +240,7 @@ async fn create_first(tx: &mut Tx, first: &First, hash: Hash) -> Result<bool, St
         team: None,
         at: first.at,
     };
-    crate::http::people::insert(tx, &person).await?;
+    crate::http::people::insert(tx, &person, None).await?;
     let key = NewKey {
         hash,
         person: first.person,
@@ -244,6 +248,6 @@ async fn create_first(tx: &mut Tx, first: &First, hash: Hash) -> Result<bool, St
         created_at: first.at,
         expires_at: None,
     };
-    insert(tx, &key).await?;
+    insert(tx, &key, None).await?;
     Ok(true)
 }

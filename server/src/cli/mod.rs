@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod check;
 mod serve;
 
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::StartError;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::demo::{DemoArgs, DemoError};
 use crate::hub::epoch;
@@ -40,6 +42,9 @@ enum Command {
     ///
     /// Prints one line for each check; exits with 1 when one fails.
     Check(CheckArgs),
+    /// Check the audit log, and prove what stands in it.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Watch a day of a district bureau: the hub and 25 phones on a clock that runs fast.
     Demo(DemoArgs),
     /// Play an inspector's phone: enrol, list work, arrive, record, sync, go offline and back.
@@ -82,6 +87,8 @@ enum CliError {
     Demo(#[from] DemoError),
     #[error("{0}")]
     Phone(#[from] PhoneError),
+    #[error("{0}")]
+    Audit(String),
     #[error("at least one check failed")]
     CheckFailed,
 }
@@ -109,6 +116,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         }
         Command::Demo(args) => crate::demo::run(args, Box::new(std::io::stdout())).await?,
         Command::Phone(args) => crate::phone::cli::run(args, &mut std::io::stdout()).await?,
+        Command::Audit(command) => {
+            let config = configure(cli.config.as_deref())?;
+            audit::run(command, &config, &mut std::io::stdout()).await?;
+        }
         Command::Serve => serve::serve(configure(cli.config.as_deref())?).await?,
         Command::Migrate(MigrateArgs { restored }) => {
             migrate(&configure(cli.config.as_deref())?, restored).await?;
@@ -132,7 +143,7 @@ async fn migrate(config: &Config, restored: bool) -> Result<(), CliError> {
     config.make_data_folder()?;
     let store = Store::open(&config.database_url(), config.database.connections).await?;
     let state = store.migrate().await?;
-    let epoch = if restored { Some(epoch::begin(&store).await?) } else { None };
+    let epoch = if restored { Some(epoch::begin(&store, SystemClock.now()).await?) } else { None };
     store.close().await;
     let mut out = std::io::stdout();
     writeln!(out, "the database has schema {}", state.found)?;

@@ -16,6 +16,7 @@ use super::Problem;
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::fields::Name;
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer, role_column};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -123,6 +124,8 @@ async fn confirm(
             .execute(tx.conn())
             .await
             .map_err(StoreError::from)?;
+            let entry = Entry::new(Deed::DeviceConfirmed, *at).by(viewer.person).device(*id);
+            audit::note(tx, &[entry]).await?;
             require(tx, viewer, Action::EnrolPhones, *id).await
         })
     });
@@ -140,6 +143,8 @@ async fn revoke(
         Box::pin(async move {
             require(tx, viewer, Action::RevokePhones, *id).await?;
             mark_revoked(tx, *id, viewer.person, body.reason.as_str(), *at).await?;
+            let entry = Entry::new(Deed::DeviceRevoked, *at).by(viewer.person).device(*id);
+            audit::note(tx, &[entry]).await?;
             require(tx, viewer, Action::RevokePhones, *id).await
         })
     });

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::extract::{JsonBody, PathOf};
 use super::{Problem, people};
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::enrol::{self, CODE_LIFETIME_MS, Enrolled, NewCode, Redeem, Redeemed};
 use crate::auth::jwk::DeviceKey;
 use crate::auth::refresh::{self, Refresh};
@@ -93,6 +94,8 @@ async fn store_code(tx: &mut Tx, viewer: &Viewer, new: &NewCode) -> Result<bool,
         return Err(Problem::new(StatusCode::CONFLICT, "no_phone", "This person needs no phone")
             .detail(format!("people with the role `{}` work at a desk", person.role)));
     }
+    let entry = Entry::new(Deed::CodeIssued, new.at).by(viewer.person).to(new.person.as_bytes());
+    audit::note(tx, &[entry]).await?;
     Ok(enrol::insert_code(tx, new).await?)
 }
 

@@ -16,6 +16,7 @@ use super::extract::{JsonBody, PathOf};
 use super::fields::Name;
 use super::people;
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::staff::{self, NewKey};
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::random;
@@ -123,7 +124,7 @@ async fn create(
             if person.closed_at.is_some() {
                 return Err(people::has_left());
             }
-            Ok(staff::insert(tx, key).await?)
+            Ok(staff::insert(tx, key, Some(viewer.person)).await?)
         })
     });
     stored.await?;
@@ -141,6 +142,8 @@ async fn revoke(
             let person = people::require(tx, *id).await?;
             viewer.may(Action::ManageKeys, &Scope::Unit(person.unit))?;
             mark_revoked(tx, *id, *key, *at).await?;
+            let entry = Entry::new(Deed::KeyRevoked, *at).by(viewer.person).to(id.as_bytes());
+            audit::note(tx, &[entry.hashes([key])]).await?;
             let keys = select(tx, *id).await?;
             let found = keys.into_iter().find(|found| found.id == *key);
             found.ok_or_else(|| Problem::not_found("this person has no key of that id"))

@@ -5,6 +5,7 @@
 //! are [`Problem`]s (RFC 9457); bodies come in through [`extract`], so that a refused one is a
 //! problem too.
 
+pub mod audit;
 pub mod cases;
 mod command;
 pub mod devices;
@@ -67,6 +68,7 @@ pub(crate) fn api() -> Routes {
         .merge(quarantine::routes())
         .merge(cases::routes())
         .merge(reviews::routes())
+        .merge(audit::routes())
 }
 
 /// Routes that keep their own time: long uploads, live connections.

@@ -17,6 +17,7 @@ use super::extract::{JsonBody, PathOf, QueryOf};
 use super::fields::Name;
 use super::{teams, units};
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Role, Routes, SWEEP, Scope, Sweep, Viewer, enrol, role_column};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -152,10 +153,11 @@ async fn create(
         team: body.team,
         at: app.now(),
     };
-    let stored = app.store.with_tx("people.create", person, |tx, person| {
+    let by = viewer.person;
+    let stored = app.store.with_tx("people.create", (person, by), |tx, (person, by)| {
         Box::pin(async move {
             require_post(tx, person.unit, person.team).await?;
-            insert(tx, person).await?;
+            insert(tx, person, Some(*by)).await?;
             require(tx, person.person).await
         })
     });
@@ -311,11 +313,14 @@ pub struct NewPerson {
     pub at: Millis,
 }
 
-/// Stores a person and their first post.
+/// Stores a person, put on record by `by` (`None`: by the hub itself), and their first post.
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(tx: &mut Tx, new: &NewPerson) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, new: &NewPerson, by: Option<PersonId>) -> Result<(), StoreError> {
+    let mut entry = Entry::new(Deed::PersonCreated, new.at).detail(new.role.as_str());
+    entry.person = by;
+    audit::note(tx, &[entry.to(new.person.as_bytes()).object(*new.unit.as_bytes())]).await?;
     sqlx::query(
         "INSERT INTO person (person_id, name, role, unit_id, team_id, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -390,6 +395,9 @@ async fn change_post(
     }
     end_post(tx, id, at).await?;
     begin_post(tx, id, post, at).await?;
+    let entry = Entry::new(Deed::PersonAppointed, at).by(viewer.person).to(id.as_bytes());
+    let entry = entry.detail(post.role.as_str()).object(*post.unit.as_bytes());
+    audit::note(tx, &[entry]).await?;
     sqlx::query("UPDATE person SET role = $2, unit_id = $3, team_id = $4 WHERE person_id = $1")
         .bind(&id.as_bytes()[..])
         .bind(post.role.as_str())
@@ -426,6 +434,8 @@ async fn close_person(
             .map_err(StoreError::from)?;
     }
     enrol::revoke_all_of(tx, id, viewer.person, "the person has left", at).await?;
+    let entry = Entry::new(Deed::PersonClosed, at).by(viewer.person).to(id.as_bytes());
+    audit::note(tx, &[entry]).await?;
     require(tx, id).await
 }
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use super::extract::{JsonBody, PathOf, QueryOf};
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Sweep, Viewer};
 use crate::hub::quarantine::{self, Item, Settled, Settlement};
 use crate::store::Tx;
@@ -158,7 +159,11 @@ async fn settle(
                 return Err(Problem::new(StatusCode::CONFLICT, "already_settled", title)
                     .detail("read it again: it says by whom, when and why"));
             }
-            require(tx, sweep, *id).await
+            let item = require(tx, sweep, *id).await?;
+            let entry = Entry::new(Deed::QuarantineSettled, settled.at).by(settled.by);
+            let entry = entry.device(item.device).to(item.doc.as_bytes()).hashes([&item.hash]);
+            audit::note(tx, &[entry]).await?;
+            Ok(item)
         })
     });
     Ok(Json(done.await?))

@@ -15,6 +15,7 @@ use super::extract::{JsonBody, QueryOf};
 use super::fields::Name;
 use super::units;
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -87,8 +88,13 @@ async fn create(
         name: body.name.into(),
         created_at: app.now(),
     };
-    let stored = app.store.with_tx("teams.create", team.clone(), |tx, team| {
-        Box::pin(async move { insert(tx, team).await })
+    let entry = Entry::new(Deed::TeamCreated, team.created_at).by(viewer.person);
+    let input = (team.clone(), entry.to(team.id.as_bytes()));
+    let stored = app.store.with_tx("teams.create", input, |tx, (team, entry)| {
+        Box::pin(async move {
+            insert(tx, team).await?;
+            Ok::<_, Problem>(audit::note(tx, std::slice::from_ref(entry)).await?)
+        })
     });
     stored.await?;
     Ok((StatusCode::CREATED, Json(team)))

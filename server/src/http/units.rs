@@ -15,6 +15,7 @@ use super::Problem;
 use super::extract::{JsonBody, PathOf};
 use super::fields::Name;
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -85,8 +86,13 @@ async fn create(
         name: body.name.into(),
         created_at: app.now(),
     };
-    let stored = app.store.with_tx("units.create", unit.clone(), |tx, unit| {
-        Box::pin(async move { insert(tx, unit).await })
+    let entry = Entry::new(Deed::UnitCreated, unit.created_at).by(viewer.person);
+    let input = (unit.clone(), entry.to(unit.id.as_bytes()));
+    let stored = app.store.with_tx("units.create", input, |tx, (unit, entry)| {
+        Box::pin(async move {
+            insert(tx, unit).await?;
+            Ok::<_, Problem>(audit::note(tx, std::slice::from_ref(entry)).await?)
+        })
     });
     stored.await?;
     Ok((StatusCode::CREATED, Json(unit)))
@@ -111,8 +117,13 @@ async fn rename(
     JsonBody(body): JsonBody<RenameUnit>,
 ) -> Result<Json<Unit>, Problem> {
     viewer.may(Action::ManageUnits, &Scope::Unit(id))?;
-    let renamed = app.store.with_tx("units.rename", (id, body), |tx, (id, body)| {
-        Box::pin(async move { update_name(tx, *id, &body.name).await })
+    let entry = Entry::new(Deed::UnitRenamed, app.now()).by(viewer.person).to(id.as_bytes());
+    let input = (id, body, entry);
+    let renamed = app.store.with_tx("units.rename", input, |tx, (id, body, entry)| {
+        Box::pin(async move {
+            audit::note(tx, std::slice::from_ref(entry)).await?;
+            update_name(tx, *id, &body.name).await
+        })
     });
     Ok(Json(renamed.await?))
 }

@@ -11,6 +11,7 @@ use super::documents;
 use super::log::{self, NewChange};
 use super::{HubError, epoch};
 use crate::app::App;
+use crate::audit;
 use crate::poke::Poke;
 use crate::store::Tx;
 
@@ -67,6 +68,12 @@ pub async fn append(
         return Err(HubError::Moved);
     }
     let pokes = record(tx, doc, &changes, now).await?;
+    let person = facts.iter().find_map(|(_, fact)| audit::entry::author_of(&fact.body));
+    let kinds: Vec<_> = facts.iter().map(|(_, fact)| audit::entry::kind_of(&fact.body)).collect();
+    let mut entry = audit::Entry::new(audit::Deed::FactsStated, now).to(doc.as_bytes());
+    entry.person = person;
+    let hashes = changes.iter().map(|change| &change.hash);
+    audit::note(tx, &[entry.detail(kinds.join(" ")).hashes(hashes)]).await?;
     Ok(Appended { facts, pokes })
 }
 

@@ -25,6 +25,7 @@ use super::pull::{self, Ask, Told};
 use super::scope::{self, Caller};
 use super::{HubError, idle, quarantine, record, snapshots};
 use crate::app::App;
+use crate::audit::news;
 use crate::cases::admitted::note_fetched;
 use crate::cases::rejudge::{self, News};
 use crate::poke::Poke;
@@ -154,6 +155,9 @@ async fn finish(
         app.jobs.wake();
     }
     let results = settle(app, batch).await;
+    if let Some(disputed) = &request.disputed {
+        news::hear(app, caller.device, disputed).await?;
+    }
     if let Some(full) = done.full {
         return Err(full);
     }
@@ -172,6 +176,7 @@ async fn finish(
         noted: done.noted,
     };
     let Told { pages, docs } = pull::pull(app, ask).await?;
+    let log = news::since(app, request.seen).await?;
     Ok(SyncReply {
         protocol: request.protocol,
         results,
@@ -181,6 +186,7 @@ async fn finish(
         anchor: Some(receipt.anchor.into()),
         at: now,
         standing: receipt.standing,
+        log,
     })
 }
 
@@ -225,5 +231,6 @@ fn revoked(request: &SyncRequest, results: Vec<PushResult>, now: Millis) -> Sync
         anchor: None,
         at: now,
         standing: Standing::Revoked,
+        log: None,
     }
 }

@@ -17,6 +17,7 @@ use super::scope::Caller;
 use super::sql::{bucket_key, bucket_of};
 use super::{HubError, buckets, pull};
 use crate::app::App;
+use crate::audit::news;
 use crate::store::{RowExt as _, StoreError};
 
 /// Beside the phone's chain: since when an acknowledged anchor makes its claims be judged again (see
@@ -42,7 +43,7 @@ pub(super) async fn answer(
     request: &SyncRequest,
     now: Millis,
 ) -> Result<Option<SyncReply>, HubError> {
-    if !request.push.is_empty() || request.renew {
+    if !request.push.is_empty() || request.renew || request.disputed.is_some() {
         return Ok(None);
     }
     let rows = app.store.read_one("hub.glance", || glance(caller, request)).await?;
@@ -64,6 +65,7 @@ pub(super) async fn answer(
         anchor: Some(next.envelope.into()),
         at: now,
         standing: Standing::Good,
+        log: news::since(app, request.seen).await?,
     }))
 }
 

@@ -37,7 +37,7 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sql::kind_code;
+pub(crate) use sql::{count, kind_code};
 
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::id::DocId;

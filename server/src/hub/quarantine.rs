@@ -1,5 +1,7 @@
 //! What phones sent and the hub did not let in: kept whole, for a person to look at.
 
+use std::collections::BTreeMap;
+
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::id::{DeviceId, DocId, Hash, PersonId};
 use onscene_sync_core::sync::message::{Refusal, RefusalCode};
@@ -9,6 +11,7 @@ use sqlx::any::AnyRow;
 
 use super::HubError;
 use super::sql::{inconsistent, kind_code, kind_of};
+use crate::audit::{self, Deed, Entry};
 use crate::auth::{SWEEP, Sweep};
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 
@@ -58,7 +61,7 @@ pub(crate) async fn keep(
             return Err(HubError::QuarantineFull { waiting });
         }
     }
-    insert_many(tx, HEAD, 9, refused, "ON CONFLICT DO NOTHING", |query, refused| {
+    let kept = insert_many(tx, HEAD, 9, refused, "ON CONFLICT DO NOTHING", |query, refused| {
         query
             .bind(&refused.hash.as_bytes()[..])
             .bind(&refused.doc.as_bytes()[..])
@@ -71,7 +74,23 @@ pub(crate) async fn keep(
             .bind(now.0)
     })
     .await?;
+    if kept > 0 {
+        audit::note(tx, &entries(device, refused, now)).await?;
+    }
     Ok(())
+}
+
+/// What the audit log says of refused changes: an entry for each document.
+fn entries(device: DeviceId, refused: &[Refused], now: Millis) -> Vec<Entry> {
+    let mut of: BTreeMap<DocId, Vec<&Hash>> = BTreeMap::new();
+    for refused in refused {
+        of.entry(refused.doc).or_default().push(&refused.hash);
+    }
+    let entry = |(doc, hashes): (DocId, Vec<&Hash>)| {
+        let entry = Entry::new(Deed::ChangesRefused, now).device(device);
+        entry.to(doc.as_bytes()).hashes(hashes)
+    };
+    of.into_iter().map(entry).collect()
 }
 
 /// Those of `refused` that are not kept yet.

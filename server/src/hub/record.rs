@@ -11,6 +11,7 @@ use super::buckets::Additions;
 use super::documents::Advance;
 use super::sql::count;
 use super::{HubError, documents, log};
+use crate::audit::{self, Deed, Entry};
 use crate::jobs::{NewJob, enqueue};
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 
@@ -37,10 +38,19 @@ pub(crate) async fn record(
         insert_jobs(tx, &facts, now).await?;
     }
     choices(tx, &docs, now).await?;
+    let entries: Vec<Entry> = docs.iter().map(|doc| entry(device, doc, now)).collect();
+    audit::note(tx, &entries).await?;
     for doc in docs {
         add(&mut additions, doc);
     }
     Ok(additions)
+}
+
+/// What the audit log says of a document's new changes.
+fn entry(device: DeviceId, doc: &DocBatch, now: Millis) -> Entry {
+    let entry = Entry::new(Deed::ChangesAdmitted, now).device(device);
+    let hashes = doc.changes.iter().map(|change| &change.hash);
+    entry.to(doc.before.id.as_bytes()).hashes(hashes)
 }
 
 /// A phone's fact on its way into the table.

@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 
 use super::{Effect, Job, JobError, sweep, table};
 use crate::app::App;
+use crate::audit;
 use crate::random;
 use crate::store::StoreError;
 
@@ -24,6 +25,8 @@ const LONGEST_WAIT_MS: i64 = 3_600_000;
 const TIDY_EVERY_MS: i64 = 60_000;
 /// How often the other tables are swept.
 const SWEEP_EVERY_MS: i64 = 3_600_000;
+/// How often the audit log is looked after, and the checkpoints of other processes looked for.
+const KEEP_LOG_EVERY_MS: i64 = 5_000;
 /// How long a done job, and with it its key, is kept.
 const KEEP_DONE_MS: i64 = 35 * 24 * 3_600_000;
 /// How often the table is looked at when nobody rings. Deadlines are kept to this.
@@ -65,6 +68,7 @@ pub async fn keep_running(app: App) {
     let mut stop = app.stopper.listen();
     let mut tidied = None;
     let mut swept = None;
+    let mut kept = None;
     loop {
         if let Err(error) = run_due(&app).await {
             tracing::error!(%error, "jobs cannot be claimed");
@@ -80,6 +84,12 @@ pub async fn keep_running(app: App) {
             swept = Some(now);
             if let Err(error) = sweep(&app).await {
                 tracing::error!(%error, "what is over cannot be forgotten");
+            }
+        }
+        if kept.is_none_or(|last| now.since(last).abs() >= KEEP_LOG_EVERY_MS) {
+            kept = Some(now);
+            if let Err(error) = audit::tend(&app).await {
+                tracing::error!(%error, "the audit log cannot be kept");
             }
         }
         tokio::select! {

@@ -9,6 +9,8 @@ use minicbor::{Decode, Encode};
 
 use super::message::{Cursor, Push, SyncRequest};
 use super::version;
+use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::witness::Mark;
 use crate::document::DocKind;
 use crate::fact::AnchorRef;
 use crate::fact::anchor::Head;
@@ -46,6 +48,10 @@ pub struct Situation {
     pub renew: bool,
     /// Changes to push at most, lowered after the hub found a request too large.
     pub max_changes: usize,
+    /// The newest checkpoint of the audit log.
+    pub seen: Option<Mark>,
+    /// One that the hub is to explain.
+    pub disputed: Option<SignedCheckpoint>,
 }
 
 /// What a request carried, kept until its answer: an answer means nothing without it.
@@ -94,7 +100,9 @@ pub fn compose(
     situation: Situation,
     queue: impl IntoIterator<Item = Queued>,
 ) -> (SyncRequest, Sent) {
-    let Situation { head, clock, anchor, mut cursors, mut want, renew, max_changes } = situation;
+    let Situation { head, clock, anchor, mut cursors, mut want, renew, max_changes, .. } =
+        situation;
+    let Situation { seen, disputed, .. } = situation;
     let mut push = Vec::new();
     let mut pushed = Vec::new();
     let mut bytes = 0;
@@ -117,7 +125,20 @@ pub fn compose(
     let sent = Sent { head, clock, cursors: cursors.clone(), pushed, want: want.clone(), renew };
     let max_bytes = u32::try_from(REPLY_FRAME_BYTES).unwrap_or(u32::MAX);
     let protocol = version::CURRENT;
-    (SyncRequest { protocol, head, clock, anchor, cursors, push, want, renew, max_bytes }, sent)
+    let request = SyncRequest {
+        protocol,
+        head,
+        clock,
+        anchor,
+        cursors,
+        push,
+        want,
+        renew,
+        max_bytes,
+        seen,
+        disputed,
+    };
+    (request, sent)
 }
 
 #[cfg(test)]
@@ -147,6 +168,8 @@ mod tests {
             want,
             renew,
             max_changes: PUSH_CHANGES,
+            seen: None,
+            disputed: None,
         }
     }
 

@@ -3,6 +3,8 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::witness::{Mark, News};
 use crate::document::DocKind;
 use crate::fact::AnchorRef;
 use crate::fact::anchor::Head;
@@ -54,6 +56,12 @@ pub struct SyncRequest {
     /// Bytes of frames that the phone takes in the reply.
     #[n(8)]
     pub max_bytes: u32,
+    /// The newest checkpoint of the audit log that the phone has.
+    #[n(9)]
+    pub seen: Option<Mark>,
+    /// A checkpoint that the hub signed and that its log no longer agrees with.
+    #[n(10)]
+    pub disputed: Option<SignedCheckpoint>,
 }
 
 /// How far a bucket has been read.
@@ -115,6 +123,9 @@ pub struct SyncReply {
     /// How the hub sees the device.
     #[n(7)]
     pub standing: Standing,
+    /// The newest checkpoint of the audit log, if it is another than the phone's.
+    #[n(8)]
+    pub log: Option<News>,
 }
 
 /// How the hub sees the device that synced.

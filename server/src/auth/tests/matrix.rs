@@ -71,6 +71,9 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("POST /v1/cases/{id}/verdicts/{judged}/settlement", Some(&[Supervisor, Leader])),
         ("GET /v1/quarantine", Some(&[Supervisor, Auditor])),
         ("GET /v1/quarantine/{id}", Some(&[Supervisor, Auditor])),
+        ("GET /v1/audit", Some(&[Auditor])),
+        ("GET /v1/audit/checkpoint", Some(&[Auditor])),
+        ("GET /v1/audit/{n}/proof", Some(&[Auditor])),
         ("POST /v1/quarantine/{id}/settlement", Some(&[Supervisor])),
     ])
 }
@@ -114,6 +117,7 @@ fn filled(path: &str) -> String {
     };
     let fact = "0".repeat(32);
     path.replace("{id}", id)
+        .replace("{n}", "0")
         .replace("{key}", &"0".repeat(64))
         .replace("{order}", &fact)
         .replace("{judged}", &fact)

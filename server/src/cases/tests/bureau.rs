@@ -219,10 +219,10 @@ async fn add_unit(
 async fn add_desk(tx: &mut Tx, role: Role, unit: UnitId, at: Millis) -> Result<(), StoreError> {
     let person = PersonId::from_bytes(seed(role, unit)[..16].try_into().expect("16 bytes"));
     let name = format!("{role} of {unit}");
-    insert_person(tx, &NewPerson { person, name, role, unit, team: None, at }).await?;
+    insert_person(tx, &NewPerson { person, name, role, unit, team: None, at }, None).await?;
     let hash = key_hash(&desk_key(role, unit));
     let label = "desk".to_owned();
-    insert_key(tx, &NewKey { hash, person, label, created_at: at, expires_at: None }).await
+    insert_key(tx, &NewKey { hash, person, label, created_at: at, expires_at: None }, None).await
 }
 
 fn desk_key(role: Role, unit: UnitId) -> String {

@@ -62,7 +62,7 @@ impl Phone {
                         team: None,
                         at: *now,
                     };
-                    insert_person(tx, &new).await?;
+                    insert_person(tx, &new, None).await?;
                     let sql = "INSERT INTO device (device, person_id, key, model, \
                      key_level, app_version, check_words, install, enrolled_at, confirmed_at) \
                      VALUES ($1, $2, $3, 'a phone', 'software', '1', '', 1, $4, $4)";
@@ -120,6 +120,8 @@ impl Phone {
             want: Vec::new(),
             renew: false,
             max_bytes: 1 << 20,
+            seen: None,
+            disputed: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The hub as phones meet it, on each engine.
 
+mod audit;
 mod chain;
 mod feeds;
 mod http;

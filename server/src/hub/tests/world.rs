@@ -282,6 +282,8 @@ impl Phone {
             want: Vec::new(),
             renew: false,
             max_bytes: 1 << 20,
+            seen: None,
+            disputed: None,
         }
     }
 

@@ -94,6 +94,9 @@ enum Command {
         #[arg(long)]
         records: bool,
     },
+    /// Print the newest checkpoint of the hub's audit log that this phone has seen, for `onscene audit
+    /// verify --checkpoint`.
+    Witness,
     /// Show what the team disagrees about in a visit.
     Conflicts(OrderArg),
     /// Settle on one of several outcomes.
@@ -289,6 +292,10 @@ pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), P
             screen.said("network", "online")
         }
         Command::Status { records } => screen.status(&device, folder.is_offline(), records),
+        Command::Witness => match device.witnessed()? {
+            Some(note) => screen.witnessed(&note),
+            None => Err(PhoneError::NotSynced("no checkpoint has been seen yet".to_owned())),
+        },
         Command::Conflicts(order) => {
             let job = job(&device, &order)?;
             screen.conflicts(&device, job)

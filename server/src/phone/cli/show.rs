@@ -75,6 +75,14 @@ impl<W: Write> Screen<'_, W> {
         Ok(writeln!(self.out, "{what}: {text}")?)
     }
 
+    /// A checkpoint as it stands in files.
+    pub(super) fn witnessed(&mut self, note: &str) -> Result<(), PhoneError> {
+        if self.json {
+            return self.put(&json!({ "checkpoint": note }));
+        }
+        Ok(self.out.write_all(note.as_bytes())?)
+    }
+
     /// An arrival, with what the rule says of it with what the phone knows.
     pub(super) fn arrived(&mut self, receipt: &ArrivalReceipt) -> Result<(), PhoneError> {
         if self.json {

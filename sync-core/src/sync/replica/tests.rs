@@ -108,8 +108,17 @@ impl Phone {
             renew: matches!(standing, Standing::Renewed(2..)),
         };
         let (at, anchor) = (Millis(0), None);
-        let reply =
-            SyncReply { protocol: 1, results, buckets: pages, docs, head, anchor, at, standing };
+        let reply = SyncReply {
+            protocol: 1,
+            results,
+            buckets: pages,
+            docs,
+            head,
+            anchor,
+            at,
+            standing,
+            log: None,
+        };
         let Ok(effects) = answer(self, &sent, reply);
         effects
     }
