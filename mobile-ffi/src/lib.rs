@@ -15,6 +15,7 @@
 //! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
 //! | `store` | the one file, its values sealed |
 //! | `software` | a key store in memory, for machines without secure hardware |
+//! | [`face`] | all of it for Kotlin and Swift |
 //!
 //! # The promise
 //! What a recording call has returned for survives any crash of the phone. What counts as delivered
@@ -26,6 +27,7 @@ mod author;
 mod device;
 mod error;
 mod evidence;
+pub mod face;
 mod host;
 mod items;
 mod record;
@@ -45,6 +47,7 @@ pub use error::DeviceError;
 pub use evidence::{
     Capture, EvidenceCounts, EvidenceItem, EvidenceState, NewFile, StrayFile, UnfinishedCapture,
 };
+use face::UniFfiTag;
 pub use host::{Clock, Host, HostError, KeyStore, Random};
 pub use items::{Counts, Item, ItemState, Storage};
 pub use onscene_sync_core::enrolment::message::KeyLevel;

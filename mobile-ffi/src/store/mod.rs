@@ -44,7 +44,7 @@ const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("evidence.sql
 /// The schema that the first step makes.
 const FIRST: i64 = 2;
 /// The schema that this build writes, and the newest it reads.
-const SCHEMA: i64 = FIRST + STEPS.len() as i64 - 1;
+pub(crate) const SCHEMA: i64 = FIRST + STEPS.len() as i64 - 1;
 /// SQLite before 3.51.3 can corrupt a WAL when two connections reset it at once.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
 

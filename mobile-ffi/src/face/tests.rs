@@ -1,0 +1,374 @@
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use onscene_sync_core::crypto::{Signer as _, SigningFailed};
+use p256::ecdsa::Signature;
+
+use super::*;
+use crate::testing::{FakeHost, Hub};
+use crate::{Clock, HostError, HttpReply, HttpRequest, KeyStore};
+
+/// The platform of one phone as an app implements it, with the mistakes an app can make.
+struct App {
+    fake: FakeHost,
+    /// The key store throws what the library has never heard of: UniFFI panics on some of that.
+    panics: AtomicBool,
+    /// The key store answers in DER, as Java's does.
+    der: AtomicBool,
+    /// The clock calls back into the library.
+    calls: OnceLock<Weak<PhoneCore>>,
+    answer: Mutex<Option<PhoneError>>,
+    lines: Mutex<Vec<LogLine>>,
+}
+
+impl App {
+    fn new(seed: u8) -> Arc<Self> {
+        Arc::new(Self {
+            fake: FakeHost::new(seed),
+            panics: AtomicBool::new(false),
+            der: AtomicBool::new(false),
+            calls: OnceLock::new(),
+            answer: Mutex::new(None),
+            lines: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn open(self: &Arc<Self>, folder: &std::path::Path) -> Result<Arc<PhoneCore>, PhoneError> {
+        let config = PhoneConfig {
+            path: folder.join("phone.db").display().to_string(),
+            model: "Test One".to_owned(),
+            app_version: "1.0".to_owned(),
+        };
+        PhoneCore::open(
+            config,
+            Arc::clone(self) as Arc<dyn PhoneClock>,
+            Arc::clone(self) as Arc<dyn PhoneKeys>,
+            Some(Arc::clone(self) as Arc<dyn PhoneLog>),
+        )
+    }
+
+    fn enrolled(self: &Arc<Self>, folder: &std::path::Path, hub: &mut Hub) -> Arc<PhoneCore> {
+        let core = self.open(folder).unwrap();
+        core.enrol(enrolment(&hub.code())).unwrap();
+        self.sync(&core, hub);
+        core
+    }
+
+    fn call_back(&self) {
+        if let Some(core) = self.calls.get().and_then(Weak::upgrade) {
+            *self.answer.lock().unwrap() = core.counts().err();
+        }
+    }
+
+    fn signature(&self, fixed: &[u8; 64]) -> Vec<u8> {
+        if self.der.load(Ordering::Relaxed) {
+            Signature::from_slice(fixed).unwrap().to_der().as_bytes().to_vec()
+        } else {
+            fixed.to_vec()
+        }
+    }
+
+    fn keep(&self, line: LogLine) {
+        self.lines.lock().unwrap().push(line);
+    }
+
+    fn sync(&self, core: &PhoneCore, hub: &mut Hub) {
+        core.sync_soon().unwrap();
+        for _ in 0..100 {
+            match core.sync_next().unwrap() {
+                SyncStep::Send { request } => {
+                    let reply = answered(hub, &request);
+                    assert_eq!(core.sync_apply(request.id, reply), Ok(ReplyTaken::Taken));
+                }
+                SyncStep::Wait { ms, .. } => self.fake.advance(ms.cast_unsigned()),
+                SyncStep::Idle => return,
+            }
+        }
+        panic!("sync does not come to an end");
+    }
+}
+
+fn enrolment(code: &str) -> Enrolment {
+    Enrolment {
+        server: "https://hub.example".to_owned(),
+        code: code.to_owned(),
+        hub_key: None,
+        replace: false,
+    }
+}
+
+fn answered(hub: &mut Hub, request: &PhoneRequest) -> PhoneReply {
+    let names = ["content-type", "content-encoding", "accept-encoding", "authorization", "dpop"];
+    let named = |name: &str| names.into_iter().find(|known| *known == name).unwrap();
+    let headers = request.headers.iter().map(|header| (named(&header.name), header.value.clone()));
+    let HttpReply { status, headers, body } = hub.handle(&HttpRequest {
+        id: request.id.cast_unsigned(),
+        method: "POST",
+        url: request.url.clone(),
+        headers: headers.collect(),
+        body: request.body.clone(),
+        deadline_ms: 0,
+    });
+    let header = |(name, value)| PhoneHeader { name, value };
+    PhoneReply {
+        status: i32::from(status),
+        headers: headers.into_iter().map(header).collect(),
+        body,
+    }
+}
+
+fn failed(error: HostError) -> HostFailure {
+    HostFailure::Unavailable { reason: error.0 }
+}
+
+impl PhoneClock for App {
+    fn read(&self) -> Result<PhoneReading, HostFailure> {
+        self.call_back();
+        let reading = Clock::read(&self.fake).map_err(failed)?;
+        Ok(PhoneReading {
+            wall_ms: reading.wall_ms,
+            boot_ns: reading.boot_ns.cast_signed(),
+            boot_id: format!("{:?}", reading.boot),
+        })
+    }
+}
+
+impl PhoneKeys for App {
+    fn level(&self) -> Result<PhoneKeyLevel, HostFailure> {
+        Ok(PhoneKeyLevel::Tee)
+    }
+
+    fn public_key(&self) -> Result<Vec<u8>, HostFailure> {
+        let point = KeyStore::public_key(&self.fake).map_err(failed)?;
+        let spki = [&[0x30; 26][..], &point].concat();
+        Ok(if self.der.load(Ordering::Relaxed) { spki } else { point })
+    }
+
+    fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, HostFailure> {
+        assert!(!self.panics.load(Ordering::Relaxed), "the app's own mistake");
+        let signature = self.fake.sign(&message);
+        let lost = |error: SigningFailed| HostFailure::Lost { reason: error.to_string() };
+        Ok(self.signature(&signature.map_err(lost)?))
+    }
+
+    fn wrap(&self, data_key: Vec<u8>) -> Result<Vec<u8>, HostFailure> {
+        KeyStore::wrap(&self.fake, &data_key).map_err(failed)
+    }
+
+    fn unwrap(&self, wrapped: Vec<u8>) -> Result<Vec<u8>, HostFailure> {
+        KeyStore::unwrap(&self.fake, &wrapped).map_err(failed)
+    }
+}
+
+impl PhoneLog for App {
+    fn write(&self, line: LogLine) -> Result<(), HostFailure> {
+        self.keep(line);
+        Err(HostFailure::Unavailable { reason: "the log is full".to_owned() })
+    }
+}
+
+fn fixes(app: &App) -> Vec<PhoneFix> {
+    let start = app.fake.now().boot_ns.cast_signed();
+    let fix = |n: i32| PhoneFix {
+        place: Place {
+            latitude: 36.6512 + f64::from(n % 7) * 4e-6,
+            longitude: 117.12 + f64::from(n % 5) * 5e-6,
+        },
+        accuracy_m: 6.0 + f64::from(n % 9) / 10.0,
+        boot_ns: start + i64::from(n) * 1_000_000_000,
+        provider: FixProvider::Gnss,
+        mock: false,
+        speed_m_s: Some(0.0),
+        satellites: Some(12),
+        fix_wall_ms: None,
+    };
+    (0..100).map(fix).collect()
+}
+
+#[test]
+fn a_visit_recorded_offline_is_verified_after_one_round() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    app.der.store(true, Ordering::Relaxed);
+    let core = app.enrolled(folder.path(), &mut hub);
+    assert_eq!(core.standing().unwrap().unwrap().check_words.len(), 4);
+    let work = core.my_work().unwrap().remove(0);
+    let window = fixes(&app);
+    core.accept(work.order.clone()).unwrap();
+    let arrival = core.arrive(work.visit.clone(), Datum::Wgs84, window).unwrap();
+    let likely = arrival.likely.unwrap();
+    assert_eq!(
+        (likely.conclusion, likely.place),
+        (Conclusion::OnTime, PlaceGrade::ProvenInside),
+        "{likely:?}"
+    );
+    assert!(likely.inside_probability.unwrap() > 0.95 && !likely.reasons.is_empty());
+    let report = VisitReport {
+        outcome: VisitOutcome::Stopped,
+        text: "moved on".to_owned(),
+        evidence: Vec::new(),
+        complainant_told: Some(true),
+    };
+    core.report_outcome(work.visit.clone(), report).unwrap();
+    core.told_complainant(work.visit.clone(), "told her at the door".to_owned()).unwrap();
+    core.answer(work.visit, "fire_lane".to_owned(), ChecklistAnswer::No).unwrap();
+    let counts = core.counts().unwrap();
+    assert_eq!((counts.recorded, counts.saved), (5, 5));
+    app.sync(&core, &mut hub);
+    let records = core.records(0, 100).unwrap();
+    assert!(records.iter().all(|record| record.state == RecordState::Verified), "{records:?}");
+    assert_eq!(records[1].fact.as_ref(), Some(&arrival.fact));
+    let work = core.my_work().unwrap().remove(0);
+    assert!(work.accepted && work.arrived && work.done);
+    let kinds: Vec<_> =
+        core.events_since(0, 100).unwrap().into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds[0], PhoneEventKind::Enrolled);
+    assert!(kinds.contains(&PhoneEventKind::Delivered));
+}
+
+#[test]
+fn a_panic_in_the_midst_of_recording_is_an_error_and_leaves_the_store_as_it_was() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    core.note(visit.clone(), "before".to_owned()).unwrap();
+    app.panics.store(true, Ordering::Relaxed);
+    let quiet = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let failed = core.note(visit.clone(), "lost in a panic".to_owned());
+    panic::set_hook(quiet);
+    assert!(
+        matches!(&failed, Err(PhoneError::Internal { code, .. }) if code == "panic"),
+        "{failed:?}"
+    );
+    app.panics.store(false, Ordering::Relaxed);
+    assert_eq!(core.counts().unwrap().recorded, 1);
+    core.note(visit, "after".to_owned()).unwrap();
+    app.sync(&core, &mut hub);
+    assert_eq!(hub.notes(), ["after", "before"]);
+}
+
+#[test]
+fn a_platform_that_calls_back_gets_an_error_instead_of_waiting_for_itself() {
+    let (folder, app) = (tempfile::tempdir().unwrap(), App::new(1));
+    let core = app.open(folder.path()).unwrap();
+    app.calls.set(Arc::downgrade(&core)).unwrap();
+    assert_eq!(core.sync_next(), Ok(SyncStep::Idle));
+    let answer = app.answer.lock().unwrap().take().unwrap();
+    assert!(matches!(&answer, PhoneError::Internal { code, .. } if code == "reentrant"));
+}
+
+#[test]
+fn a_suspended_phone_does_nothing_and_takes_an_answer_after_it_resumes() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    core.note(visit.clone(), "on the way".to_owned()).unwrap();
+    let SyncStep::Send { request } = core.sync_next().unwrap() else { panic!("nothing to send") };
+    core.suspend().unwrap();
+    assert_eq!(core.note(visit, "now".to_owned()), Err(PhoneError::Suspended));
+    assert_eq!(core.my_work(), Err(PhoneError::Suspended));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "the store is closed: {left:?}");
+    core.resume().unwrap();
+    core.resume().unwrap();
+    let reply = answered(&mut hub, &request);
+    assert_eq!(core.sync_apply(request.id, reply), Ok(ReplyTaken::Taken));
+    assert_eq!(core.counts().unwrap().delivered, 1);
+}
+
+#[test]
+fn an_answer_counts_once_after_the_app_was_killed() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    core.note(visit, "on the way".to_owned()).unwrap();
+    let SyncStep::Send { request } = core.sync_next().unwrap() else { panic!("nothing to send") };
+    let reply = answered(&mut hub, &request);
+    drop(core);
+    let core = app.open(folder.path()).unwrap();
+    assert_eq!(core.sync_apply(request.id, reply.clone()), Ok(ReplyTaken::Taken));
+    assert_eq!(core.sync_apply(request.id, reply), Ok(ReplyTaken::Stale));
+    assert_eq!(core.counts().unwrap().delivered, 1);
+}
+
+#[test]
+fn what_cannot_be_taken_is_named() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    let named = |result: Result<(), PhoneError>| match result {
+        Err(PhoneError::Invalid { field, .. }) => field,
+        other => panic!("{other:?}"),
+    };
+    let arrive = |change: fn(&mut PhoneFix)| {
+        let mut fix = fixes(&app).remove(0);
+        change(&mut fix);
+        named(core.arrive(visit.clone(), Datum::Wgs84, vec![fix]).map(drop))
+    };
+    assert_eq!(arrive(|fix| fix.place.latitude = f64::NAN), "place");
+    assert_eq!(arrive(|fix| fix.accuracy_m = 0.0), "accuracy_m");
+    assert_eq!(arrive(|fix| fix.boot_ns = -1), "boot_ns");
+    assert_eq!(arrive(|fix| fix.satellites = Some(-1)), "satellites");
+    assert_eq!(named(core.note("here".to_owned(), "x".to_owned()).map(drop)), "visit");
+    assert_eq!(named(core.note(visit.clone(), " ".to_owned()).map(drop)), "statement");
+    assert_eq!(named(core.records(0, -1).map(drop)), "max");
+    assert_eq!(named(core.enrol(enrolment("7K3"))), "code");
+    let line = SiteShape::Corridor { line: Vec::new(), half_width_m: 3.0 };
+    let site = PhoneSite { datum: Datum::Wgs84, shape: line };
+    assert_eq!(named(core.correct_site(visit, site).map(drop)), "site");
+    let other = core.conflicts("0198f3a2-7c11-7d52-9e0b-5f2f6c1e4a77".to_owned());
+    assert!(matches!(other, Err(PhoneError::Unknown { .. })), "{other:?}");
+}
+
+#[test]
+fn a_lost_key_and_a_foreign_file_say_so() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    app.fake.break_key(true);
+    let failed = core.note(visit, "x".to_owned());
+    assert!(matches!(&failed, Err(PhoneError::Key { code: KeyFault::Signing, .. })), "{failed:?}");
+    drop(core);
+    let other = App::new(2).open(folder.path());
+    assert!(matches!(other, Err(PhoneError::Key { code: KeyFault::Store, .. })), "{other:?}");
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("phone.db"), "x".repeat(5_000)).unwrap();
+    let other = app.open(place.path());
+    assert!(
+        matches!(other, Err(PhoneError::Storage { code: StorageFault::NotAStore, .. })),
+        "{other:?}"
+    );
+}
+
+#[test]
+fn the_log_hears_what_failed_and_nothing_that_was_said() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    core.note(visit.clone(), "call 13800138000".to_owned()).unwrap();
+    core.note(visit, "13800138000\0".to_owned()).unwrap_err();
+    app.sync(&core, &mut hub);
+    let lines = app.lines.lock().unwrap();
+    let failed = lines.iter().find(|line| line.event == "call_failed").unwrap();
+    assert_eq!(failed.level, LogLevel::Warning);
+    assert_eq!(
+        failed.fields,
+        [log::LogField::code("call", "note"), log::LogField::code("error", "invalid")]
+    );
+    assert!(lines.iter().any(|line| line.event == "answer"));
+    assert!(!format!("{lines:?}").contains("13800138000"));
+}
+
+#[test]
+fn the_library_says_what_it_is() {
+    let info = core_info().unwrap();
+    assert!(info.schema >= 2 && info.protocol >= 1, "{info:?}");
+}

@@ -1,0 +1,157 @@
+//! What a person sees: orders, visits, and what a team disagrees about.
+
+use onscene_sync_core::rules::phase::Phase;
+
+use super::convert::job;
+use super::core::PhoneCore;
+use super::error::PhoneError;
+use super::place::PhoneSite;
+use crate::{Conflicts, WorkItem};
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum CasePhase {
+    /// On record, the responsible unit is clear, no order yet (or the last was withdrawn).
+    Registered,
+    /// Who is responsible is being decided.
+    Coordinating,
+    /// An order was issued.
+    Ordered,
+    /// The unit has received it.
+    Received,
+    /// A team is, or was, on scene.
+    OnScene,
+    /// The unit reported progress, no result yet.
+    InProgress,
+    /// The unit's result reached the command centre.
+    FedBack,
+    /// The work was sent back and no new result came yet.
+    Returned,
+    /// The complainant was told the result.
+    Told,
+    /// Closed.
+    Closed,
+    /// Open again after a closure, with no new order yet.
+    Reopened,
+}
+
+/// An order that is to be answered.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct PhoneWork {
+    /// The order.
+    pub order: String,
+    /// Its case.
+    pub case_id: String,
+    /// The visit that answers it: what all recording calls take.
+    pub visit: String,
+    /// Where the case stands.
+    pub phase: Option<CasePhase>,
+    /// Kind of matter, a key of the reference data.
+    pub matter: String,
+    /// What it is about.
+    pub summary: String,
+    /// Words for the unit.
+    pub text: String,
+    /// Where.
+    pub site: Option<PhoneSite>,
+    /// When it was issued, by the server's clock, Unix milliseconds.
+    pub issued_ms: i64,
+    /// When the unit received it, as far as the phone knows, by the server's clock: the start of the
+    /// 60 minutes.
+    pub received_ms: Option<i64>,
+    /// Someone of the team has accepted it.
+    pub accepted: bool,
+    /// Someone of the team has claimed to be on scene, and has not taken it back.
+    pub arrived: bool,
+    /// The team has an outcome that was not taken back.
+    pub done: bool,
+}
+
+/// What a team disagrees about after it worked apart. All of it stays on record.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct VisitConflicts {
+    /// The outcomes to choose from, if there are several.
+    pub outcomes: Vec<String>,
+    /// The site corrections to choose from, if there are several.
+    pub sites: Vec<String>,
+    /// Items of the checklist that were answered in several ways.
+    pub items: Vec<String>,
+}
+
+#[uniffi::export]
+impl PhoneCore {
+    /// The orders to be answered, the oldest first: neither withdrawn nor ended by a closure.
+    ///
+    /// # Errors
+    /// When the phone is not enrolled, or the store fails.
+    pub fn my_work(&self) -> Result<Vec<PhoneWork>, PhoneError> {
+        self.call("my_work", |device| Ok(device.my_work()?.into_iter().map(Into::into).collect()))
+    }
+
+    /// The patrols on this phone, by their visits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn patrols(&self) -> Result<Vec<String>, PhoneError> {
+        self.call("patrols", |device| {
+            Ok(device.patrols()?.into_iter().map(|doc| doc.to_string()).collect())
+        })
+    }
+
+    /// What the team disagrees about in a visit.
+    ///
+    /// # Errors
+    /// When the visit is not on this phone.
+    pub fn conflicts(&self, visit: String) -> Result<VisitConflicts, PhoneError> {
+        self.call("conflicts", |device| Ok(device.conflicts(job(&visit)?)?.into()))
+    }
+}
+
+impl From<Phase> for CasePhase {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Registered => Self::Registered,
+            Phase::Coordinating => Self::Coordinating,
+            Phase::Ordered => Self::Ordered,
+            Phase::Received => Self::Received,
+            Phase::OnScene => Self::OnScene,
+            Phase::InProgress => Self::InProgress,
+            Phase::FedBack => Self::FedBack,
+            Phase::Returned => Self::Returned,
+            Phase::Told => Self::Told,
+            Phase::Closed => Self::Closed,
+            Phase::Reopened => Self::Reopened,
+        }
+    }
+}
+
+impl From<WorkItem> for PhoneWork {
+    fn from(item: WorkItem) -> Self {
+        Self {
+            order: item.order.to_string(),
+            case_id: item.case.to_string(),
+            visit: item.inspection.to_string(),
+            phase: item.phase.map(Into::into),
+            matter: item.matter,
+            summary: item.summary,
+            text: item.text,
+            site: item.site.map(Into::into),
+            issued_ms: item.issued_at.0,
+            received_ms: item.received_at.map(|at| at.0),
+            accepted: item.accepted,
+            arrived: item.arrived,
+            done: item.done,
+        }
+    }
+}
+
+impl From<Conflicts> for VisitConflicts {
+    fn from(conflicts: Conflicts) -> Self {
+        let text = |facts: Vec<_>| facts.iter().map(ToString::to_string).collect();
+        Self {
+            outcomes: text(conflicts.outcomes),
+            sites: text(conflicts.sites),
+            items: conflicts.items,
+        }
+    }
+}
