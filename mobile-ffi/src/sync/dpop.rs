@@ -31,7 +31,7 @@ pub(crate) fn proof(host: &Host, occasion: &Occasion<'_>) -> Result<String, Devi
         "jwk": {"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)},
     });
     let mut claims = json!({
-        "jti": encode(&host.bytes::<16>()?),
+        "jti": encode(&host.bytes::<12>()?),
         "htm": occasion.method,
         "htu": occasion.url,
         "iat": occasion.issued_at_s,

@@ -42,7 +42,7 @@ impl RequestIds {
     }
 }
 
-/// Names, measures and logs a request.
+/// Names, measures and logs a request. The answer carries the name when there is something to report.
 pub(super) async fn observe(
     State(ids): State<RequestIds>,
     request: Request,
@@ -65,7 +65,9 @@ pub(super) async fn observe(
         "method" => method.to_string(), "route" => route, "status" => status.to_string()
     )
     .record(took.as_secs_f64());
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    if status >= 400
+        && let Ok(id) = HeaderValue::from_str(&id)
+    {
         response.headers_mut().insert(REQUEST_ID.clone(), id);
     }
     response

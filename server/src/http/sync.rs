@@ -104,6 +104,7 @@ fn check(request: &SyncRequest) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Nothing about caches is said: the answer to a POST is not kept by any (RFC 9110 §9.3.3).
 fn answer(headers: &HeaderMap, reply: Vec<u8>) -> Response {
     let takes_zstd = headers
         .get_all(header::ACCEPT_ENCODING)
@@ -116,8 +117,6 @@ fn answer(headers: &HeaderMap, reply: Vec<u8>) -> Response {
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if packed {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("zstd"));
     }

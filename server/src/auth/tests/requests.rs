@@ -48,7 +48,7 @@ fn foreign_token(app: &App, phone: &Phone, seed: &[u8; 32], public_url: &str) ->
     let key = DeviceKey::from_point(&phone.key.public_key()).unwrap();
     let own = app.auth.tokens.verify(&phone.access, app.now()).unwrap();
     let other = Auth::new(seed, public_url).unwrap();
-    other.tokens.issue(&Subject { key: key.thumbprint(), ..own }, app.now(), [1; 16])
+    other.tokens.issue(&Subject { key: key.thumbprint(), ..own }, app.now(), [1; 9])
 }
 
 async fn tokens_of_others_are_refused(store: TestStore) {
