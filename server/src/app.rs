@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::audit::Keeper;
 use crate::auth::staff::{self, First, FirstAdministratorError};
 use crate::auth::{Auth, token::SelfTestFailed};
+use crate::blob::{BlobError, Blobs};
 use crate::cases;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
@@ -36,6 +37,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The blob store.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
     /// The signing keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -54,6 +58,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The database.
     pub store: Store,
+    /// Files of evidence.
+    pub blobs: Blobs,
     /// The only source of time.
     pub clock: Arc<dyn Clock>,
     /// The only source of chance.
@@ -91,6 +97,7 @@ impl App {
             Some(given) => Keys::open(given, false, &*random)?,
             None => Keys::open(&dir.join("keys"), true, &*random)?,
         };
+        let blobs = Blobs::open(&config.blob, dir)?;
         let store = Store::open(&config.database_url(), config.database.connections).await?;
         store.migrate().await?;
         let first = first_administrator(&*random, SystemClock.now());
@@ -99,6 +106,7 @@ impl App {
             auth: Arc::new(Auth::new(&keys.token_seed, &config.http.public_url)?),
             config: Arc::new(config),
             store,
+            blobs,
             clock: Arc::new(SystemClock),
             random,
             keys: Arc::new(keys),
@@ -135,6 +143,7 @@ impl App {
         let config = Config::for_tests(dir);
         let app = Self {
             auth: Arc::new(Auth::new(&keys.token_seed, &config.http.public_url)?),
+            blobs: Blobs::open(&config.blob, dir)?,
             config: Arc::new(config),
             store,
             clock: Arc::new(clock.clone()),

@@ -5,6 +5,7 @@
 //! | [`app`] | the whole program in one value |
 //! | [`config`], [`clock`], [`random`], [`keys`] | what it is given: choices, time, chance, keys |
 //! | [`store`] | transactions on SQLite and PostgreSQL from one SQL text |
+//! | [`blob`], [`evidence`] | files by their hash; how they come, what they show, how long they stay |
 //! | [`auth`] | who calls, and what they may see |
 //! | [`http`] | the API |
 //! | [`problem`] | errors as the API shows them |
@@ -19,11 +20,13 @@
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod blob;
 pub mod cases;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod evidence;
 pub mod http;
 pub mod hub;
 pub mod jobs;

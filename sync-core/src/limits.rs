@@ -40,6 +40,14 @@ pub const ANCHOR_REFS: usize = 8;
 pub const OUTCOME_EVIDENCE: usize = 64;
 /// Bytes of one evidence file (a video).
 pub const EVIDENCE_BYTES: u64 = 300 * 1024 * 1024;
+/// Bytes of one photo.
+pub const EVIDENCE_PHOTO_BYTES: u64 = 25 * 1024 * 1024;
+/// Bytes of one sound recording.
+pub const EVIDENCE_AUDIO_BYTES: u64 = 100 * 1024 * 1024;
+/// Bytes of one document.
+pub const EVIDENCE_DOCUMENT_BYTES: u64 = 25 * 1024 * 1024;
+/// Bytes in which a file under way is kept; what a cut costs at most.
+pub const UPLOAD_PIECE_BYTES: usize = 256 * 1024;
 /// Bytes of a signed receipt for such a file.
 pub const RECEIPT_BYTES: usize = 256;
 

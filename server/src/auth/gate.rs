@@ -25,6 +25,8 @@ pub(super) static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce")
 /// What a route demands of whoever calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// Nothing: the address itself is the secret, or there is nothing to learn.
+    Open,
     /// A proof of possession of some key, without a token: enrolment and tokens. The handler gets
     /// the key as [`Proven`].
     Handshake,
@@ -85,6 +87,36 @@ impl Routes {
         T: 'static,
     {
         self.add(Method::PATCH, path, access, on(MethodFilter::PATCH, handler))
+    }
+
+    /// Adds a HEAD.
+    #[must_use]
+    pub fn head<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::HEAD, path, access, on(MethodFilter::HEAD, handler))
+    }
+
+    /// Adds a DELETE.
+    #[must_use]
+    pub fn delete<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::DELETE, path, access, on(MethodFilter::DELETE, handler))
+    }
+
+    /// Adds an OPTIONS.
+    #[must_use]
+    pub fn options<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::OPTIONS, path, access, on(MethodFilter::OPTIONS, handler))
     }
 
     fn add(
@@ -151,6 +183,7 @@ async fn gate(
 
 async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<(), Problem> {
     let action = match access {
+        Access::Open => return Ok(()),
         Access::Handshake => {
             let key = credentials::proven_key(app, parts)?;
             parts.extensions.insert(Proven(key));

@@ -15,6 +15,8 @@ impl Config {
         );
         write(&mut text, "http", &config.http);
         write(&mut text, "data", &config.data);
+        write(&mut text, "blob", &config.blob);
+        write(&mut text, "evidence", &config.evidence);
         write(&mut text, "database", &config.database);
         write(&mut text, "keys", &config.keys);
         write(&mut text, "bureau", &config.bureau);

@@ -47,6 +47,43 @@ section! {
 }
 
 section! {
+    /// Where files of evidence are kept: in a folder, or in an S3-compatible store.
+    Blob {
+        /// Folder of the files; unset means `blobs` in the data folder. Several processes over one
+        /// database need the same one, or a bucket.
+        dir: Option<PathBuf> = None,
+        /// Bucket of an S3-compatible store; empty means the folder.
+        bucket: String = String::new(),
+        /// The store's address, as `https://s3.example.org`; empty means Amazon's own.
+        endpoint: String = String::new(),
+        /// The bucket's region.
+        region: String = "us-east-1".to_owned(),
+        /// The bucket stands in the path and not in the host's name: most stores but Amazon's.
+        path_style: bool = true,
+        /// Key that may read, write, list and delete in the bucket.
+        access_key_id: Secret = Secret(String::new()),
+        /// Its secret; better given as the variable `ONSCENE_BLOB__SECRET_ACCESS_KEY`.
+        secret_access_key: Secret = Secret(String::new()),
+    }
+}
+
+section! {
+    /// Files of evidence and their uploads.
+    Evidence {
+        /// Requests at once that bring bytes; further ones are answered 503.
+        uploads: usize = 256,
+        /// Seconds without a byte after which such a request is ended; what came is kept.
+        idle_timeout_s: u64 = 20,
+        /// Hours without a byte after which an unfinished upload is forgotten.
+        upload_hours: u32 = 168,
+        /// Bytes that one phone may bring in one day of the bureau.
+        device_day_bytes: u64 = 2_000_000_000,
+        /// Days that files are kept after their case was closed, or, without a case, after they came.
+        keep_days: u32 = 3650,
+    }
+}
+
+section! {
     /// The database.
     Database {
         /// `postgres://user:password@host/name` or `sqlite:///path/to/file?mode=rwc`; empty means
@@ -100,6 +137,10 @@ pub struct Config {
     pub http: Http,
     /// See [`Data`].
     pub data: Data,
+    /// See [`Blob`].
+    pub blob: Blob,
+    /// See [`Evidence`].
+    pub evidence: Evidence,
     /// See [`Database`].
     pub database: Database,
     /// See [`KeyFiles`].
@@ -189,6 +230,28 @@ impl Config {
                     .any(|start| url.starts_with(start) && (start.is_empty() == url.is_empty())),
                 "must start with postgres:// or sqlite:, or be empty",
             ),
+            (
+                "blob.endpoint",
+                ["", "https://", "http://"].iter().any(|start| {
+                    self.blob.endpoint.starts_with(start)
+                        && start.is_empty() == self.blob.endpoint.is_empty()
+                }),
+                "must start with https:// (http:// only for trials), or be empty",
+            ),
+            (
+                "blob.access_key_id",
+                self.blob.bucket.is_empty() || !self.blob.access_key_id.0.is_empty(),
+                "must be given with `blob.bucket`",
+            ),
+            (
+                "blob.secret_access_key",
+                self.blob.bucket.is_empty() || !self.blob.secret_access_key.0.is_empty(),
+                "must be given with `blob.bucket`",
+            ),
+            ("evidence.uploads", self.evidence.uploads > 0, "must be at least 1"),
+            ("evidence.idle_timeout_s", self.evidence.idle_timeout_s > 0, "must be at least 1"),
+            ("evidence.upload_hours", self.evidence.upload_hours > 0, "must be at least 1"),
+            ("evidence.keep_days", self.evidence.keep_days > 0, "must be at least 1"),
             ("database.connections", self.database.connections > 1, "must be at least 2"),
             (
                 "bureau.utc_offset_min",

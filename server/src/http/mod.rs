@@ -24,7 +24,9 @@ pub mod reviews;
 mod serve;
 pub mod sync;
 pub mod teams;
+mod tus;
 pub mod units;
+pub mod uploads;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -45,7 +47,9 @@ pub fn router(app: &App) -> Router {
     let http = &app.config.http;
     let hurried = deadline(api().into_router(app), http.request_timeout_s);
     let bounded = limits::in_flight(hurried.merge(unhurried().into_router(app)), http.in_flight);
+    let uploads = limits::in_flight(uploads().into_router(app), app.config.evidence.uploads);
     bounded
+        .merge(uploads)
         .merge(health::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
@@ -71,7 +75,13 @@ pub(crate) fn api() -> Routes {
         .merge(audit::routes())
 }
 
-/// Routes that keep their own time: long uploads, live connections.
+/// Routes that bring files: they keep their own time and their own places, so that they are never
+/// in the way of anything else.
+pub(crate) fn uploads() -> Routes {
+    uploads::routes()
+}
+
+/// Routes that keep their own time: live connections.
 pub(crate) fn unhurried() -> Routes {
     Routes::new().merge(live::routes())
 }

@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use super::{Effect, Job, JobError, sweep, table};
 use crate::app::App;
 use crate::audit;
+use crate::evidence;
 use crate::random;
 use crate::store::StoreError;
 
@@ -84,6 +85,9 @@ pub async fn keep_running(app: App) {
             swept = Some(now);
             if let Err(error) = sweep(&app).await {
                 tracing::error!(%error, "what is over cannot be forgotten");
+            }
+            if let Err(error) = evidence::sweep::sweep(&app).await {
+                tracing::error!(%error, "files whose time is over cannot be cleared away");
             }
         }
         if kept.is_none_or(|last| now.since(last).abs() >= KEEP_LOG_EVERY_MS) {

@@ -5,6 +5,7 @@
 //! | replies under an idempotency key | 7 days |
 //! | refresh tokens | until they end |
 //! | tracks of arrival claims | as long as the policy says |
+//! | what phones brought in a day | 7 days |
 //! | anchors, and the chain ends that a phone named | until the phone has synced 35 days later |
 //!
 //! A verdict needs the anchors around its claim. A phone that has synced since has handed in what it
@@ -41,6 +42,9 @@ const HEADS: &str = "DELETE FROM device_head WHERE device = $3 AND seen_at < $1 
     AND seq < (SELECT max(h.seq) FROM device_head h \
                WHERE h.device = $3 AND h.install = device_head.install)";
 
+const DAYS: &str = "DELETE FROM upload_day WHERE (device, day) IN \
+    (SELECT device, day FROM upload_day WHERE day < $1 / 86400000 LIMIT $2)";
+
 /// What one statement forgets.
 #[derive(Debug, Clone, Copy)]
 struct Forget {
@@ -60,7 +64,8 @@ pub async fn sweep(app: &App) -> Result<u64, StoreError> {
     let kept_days = Policies::built_in().newest().map_or(0, |policy| policy.track_retention_days);
     let erased = now.plus(-i64::from(kept_days) * DAY_MS);
     let tracks = Forget { sql: TRACKS, before: erased, device: None };
-    let mut work = vec![replies, tokens, tracks];
+    let days = Forget { sql: DAYS, before: now.plus(-KEEP_REPLIES_MS), device: None };
+    let mut work = vec![replies, tokens, tracks, days];
     let read = app.store.with_read("sweep.devices", (), |tx, ()| Box::pin(newest_anchors(tx)));
     for (device, newest) in read.await? {
         let (before, device) = (newest.plus(-KEEP_ANCHORS_MS), Some(device));

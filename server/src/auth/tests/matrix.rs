@@ -35,6 +35,7 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("POST /v1/token", PHONES),
         ("POST /v1/sync", PHONES),
         ("GET /v1/live", PHONES),
+        ("POST /v1/uploads", PHONES),
         ("GET /v1/me", ALL),
         ("GET /v1/units", ALL),
         ("GET /v1/units/{id}", ALL),
@@ -78,14 +79,31 @@ fn expected() -> BTreeMap<&'static str, Callers> {
     ])
 }
 
+/// What anybody may call: the upload protocol's own description, and uploads, whose address is a
+/// secret that only the phone was told.
+const OPEN: [&str; 5] = [
+    "OPTIONS /v1/uploads",
+    "HEAD /v1/uploads/{upload}",
+    "PATCH /v1/uploads/{upload}",
+    "POST /v1/uploads/{upload}",
+    "DELETE /v1/uploads/{upload}",
+];
+
 async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
     let world = World::new(store).await;
     let keys = world.keys(&world.top().await).await;
     let expected = expected();
     let mut met = BTreeSet::new();
-    let routes = [crate::http::api(), crate::http::unhurried()];
+    let routes = [crate::http::api(), crate::http::unhurried(), crate::http::uploads()];
     for route in routes.iter().flat_map(|routes| routes.table()) {
         let name = format!("{} {}", route.method, route.path);
+        if route.access == Access::Open {
+            assert!(
+                OPEN.contains(&&name[..]),
+                "{name}: say in this table that anybody may call it"
+            );
+            continue;
+        }
         let callers = expected.get(name.as_str());
         let callers =
             callers.unwrap_or_else(|| panic!("{name}: say in this table who may call it"));
