@@ -3,6 +3,7 @@
 mod capture;
 mod crash;
 mod everyday;
+mod fuzz;
 mod hostile;
 mod live;
 mod network;

@@ -4,6 +4,7 @@ use std::fs;
 
 use onscene_sync_core::fact::body::Media;
 use onscene_sync_core::id::{DocId, FactId};
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{photo, picture, take};
@@ -495,4 +496,112 @@ fn a_file_whose_fact_is_refused_stays_and_says_why() {
     assert!(matches!(&scene.states()[0], EvidenceState::Refused { reason } if !reason.is_empty()));
     assert!(scene.path(0).exists());
     assert_eq!(scene.device.evidence_counts().unwrap().refused, 1);
+}
+
+/// What happens to the files of a phone at random.
+#[derive(Debug, Clone)]
+enum Happening {
+    Photo(usize),
+    Sync,
+    Answered,
+    RequestLost,
+    AnswerLost,
+    AnswerTwice,
+    Cut(u32),
+    Damaged,
+    Expired,
+    Restart,
+    Time(u64),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        2 => (1_usize..700_000).prop_map(Happening::Photo),
+        2 => Just(Happening::Sync),
+        6 => Just(Happening::Answered),
+        1 => Just(Happening::RequestLost),
+        2 => Just(Happening::AnswerLost),
+        1 => Just(Happening::AnswerTwice),
+        3 => any::<u32>().prop_map(Happening::Cut),
+        1 => Just(Happening::Damaged),
+        1 => Just(Happening::Expired),
+        1 => Just(Happening::Restart),
+        1 => (1_u64..700_000).prop_map(Happening::Time),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn whatever_the_network_does_every_file_arrives_whole_and_once(
+        happenings in prop::collection::vec(happening(), 1..50),
+    ) {
+        let mut scene = scene();
+        let mut pictures = Vec::new();
+        for happening in happenings {
+            match happening {
+                Happening::Photo(bytes) => {
+                    let seed = pictures.len() as u64;
+                    scene.photo(seed, bytes);
+                    pictures.push(picture(seed, bytes));
+                    continue;
+                }
+                Happening::Sync => scene.sync(),
+                Happening::Expired => scene.hub.expire_uploads(),
+                Happening::Restart => scene = scene.restart(),
+                Happening::Time(ms) => scene.fake.advance(ms),
+                _ => {
+                    let UploadStep::Send(request) = scene.device.upload_next().unwrap() else {
+                        scene.fake.advance(500);
+                        continue;
+                    };
+                    scene.meets(&request, &happening);
+                }
+            }
+            let states = scene.states();
+            let verified = states.iter().filter(|state| is_verified(state)).count();
+            prop_assert!(verified <= scene.hub.files.whole.len());
+        }
+        scene.sync();
+        scene.device.upload_soon();
+        scene.upload();
+        prop_assert!(scene.states().iter().all(is_verified), "{:?}", scene.states());
+        let mut arrived: Vec<_> = scene.hub.files.whole.values().cloned().collect();
+        arrived.sort();
+        pictures.sort();
+        prop_assert_eq!(arrived, pictures);
+    }
+}
+
+impl Scene {
+    /// A request meets what happens.
+    fn meets(&mut self, request: &UploadRequest, happening: &Happening) {
+        let mut part = body(request);
+        match happening {
+            Happening::RequestLost => {}
+            Happening::Cut(at) if !part.is_empty() => {
+                part.truncate(*at as usize % part.len());
+                self.hub.upload_of(request, part);
+            }
+            Happening::Damaged if !part.is_empty() => {
+                part[0] ^= 1;
+                let answer = self.hub.upload_of(request, part);
+                assert_eq!(self.device.upload_apply(request.id, &answer), Ok(Applied::Taken));
+                return;
+            }
+            Happening::AnswerTwice => {
+                let answer = self.hub.upload(request);
+                assert_eq!(self.device.upload_apply(request.id, &answer), Ok(Applied::Taken));
+                assert_eq!(self.device.upload_apply(request.id, &answer), Ok(Applied::Stale));
+                return;
+            }
+            Happening::AnswerLost => drop(self.hub.upload(request)),
+            _ => {
+                let answer = self.hub.upload(request);
+                assert_eq!(self.device.upload_apply(request.id, &answer), Ok(Applied::Taken));
+                return;
+            }
+        }
+        self.device.upload_failed(request.id, "lost").unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::evidence::receipt::{self, Receipt};
 use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::Manifest;
-use onscene_sync_core::id::{DeviceId, FactId, Hash};
+use onscene_sync_core::id::{FactId, Hash};
 use onscene_sync_core::time::Millis;
 
 use super::hub::{Hub, NONCE, key, with_nonce};
@@ -89,8 +89,9 @@ impl Hub {
         if claims["nonce"] != NONCE {
             return with_nonce(reply(401, ""), r#"DPoP error="use_dpop_nonce""#);
         }
-        let token = header(request, "authorization").unwrap().trim_start_matches("DPoP access-");
-        let device: DeviceId = token.parse().unwrap();
+        let Some(device) = self.holder(header(request, "authorization")) else {
+            return reply(401, "");
+        };
         let metadata = header(request, "upload-metadata").unwrap().strip_prefix("fact ").unwrap();
         let fact = String::from_utf8(STANDARD.decode(metadata).unwrap()).unwrap();
         let fact: FactId = fact.parse().unwrap();

@@ -232,11 +232,18 @@ impl Hub {
             Some("token") => {
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
                 let refresh = body["refresh_token"].as_str().unwrap();
-                reply(200, json!(access(refresh.trim_start_matches("refresh-"))).to_string())
+                let known = refresh.strip_prefix("refresh-").filter(|device| {
+                    device.parse().is_ok_and(|device| self.devices.contains_key(&device))
+                });
+                known.map_or_else(
+                    || reply(401, ""),
+                    |device| reply(200, json!(access(device)).to_string()),
+                )
             }
             Some("sync") => {
-                let token = header("authorization").unwrap().trim_start_matches("DPoP access-");
-                let device: DeviceId = token.parse().unwrap();
+                let Some(device) = self.holder(header("authorization")) else {
+                    return reply(401, "");
+                };
                 let body = wire::decompress(&request.body).unwrap();
                 let answer = self.sync(device, wire::decode(&body).unwrap());
                 let mut reply = reply(200, wire::compress(&wire::encode(&answer)));
@@ -245,6 +252,12 @@ impl Hub {
             }
             _ => reply(404, ""),
         }
+    }
+
+    /// The phone that an access token was given to.
+    pub(super) fn holder(&self, authorization: Option<&str>) -> Option<DeviceId> {
+        let device = authorization?.strip_prefix("DPoP access-")?.parse().ok()?;
+        self.devices.contains_key(&device).then_some(device)
     }
 
     fn enrol(&mut self, request: &EnrolRequest, key: Vec<u8>) -> HttpReply {

@@ -82,7 +82,7 @@ pub(super) fn take(
         413 if matches!(open.step, Step::Append(_, length) if length > SMALLEST) => {
             Ok(Outcome::TooLarge)
         }
-        429 | 500..=599 => Ok(Outcome::Broken),
+        408 | 500..=599 => Ok(Outcome::Broken),
         _ => answer.aside(&answer.problem()),
     }
 }
