@@ -35,6 +35,11 @@ pub enum DeviceError {
         /// What the platform said.
         why: String,
     },
+    /// The store's key was never sealed to the hub.
+    #[error(
+        "the hub's recovery key never reached this store: only this phone's key store opens it"
+    )]
+    NoRecovery,
     /// A part of the file is damaged; the rest works on.
     #[error("the {what} in the store cannot be read: the file is damaged")]
     Damaged {

@@ -13,6 +13,7 @@
 //! | `sync` | requests out, answers in, and what the hub says in between |
 //! | `upload` | the lane of the files: never before case data, never in its way |
 //! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
+//! | `recovery` | what can be done when the key to the store is lost |
 //! | `store` | the one file, its values sealed |
 //! | `software` | a key store in memory, for machines without secure hardware |
 //! | [`face`] | all of it for Kotlin and Swift |
@@ -31,6 +32,7 @@ pub mod face;
 mod host;
 mod items;
 mod record;
+mod recovery;
 mod software;
 mod store;
 #[cfg(test)]
@@ -56,4 +58,4 @@ pub use software::SoftwareKeys;
 pub use store::events::{Event, EventKind};
 pub use sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};
 pub use upload::{UploadBody, UploadRequest, UploadStep};
-pub use work::{CaseView, Conflicts, InspectionView, WorkItem};
+pub use work::{CaseView, Conflicts, InspectionView, Search, WorkItem};

@@ -1,23 +1,22 @@
 //! Looking: orders, cases and inspections as this phone knows them.
 
-use std::collections::BTreeSet;
-
 use onscene_sync_core::document::DocKind;
-use onscene_sync_core::fact::{Body, Fact, envelope};
+use onscene_sync_core::fact::Fact;
 use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::place::Site;
 use onscene_sync_core::rules::phase::{Phase, phase};
-use onscene_sync_core::rules::record::{CaseRecord, Order};
+use onscene_sync_core::rules::record::CaseRecord;
 use onscene_sync_core::time::Millis;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::error::DeviceError;
 use crate::record::Job;
-use crate::store::{documents, meta};
+use crate::store::list::List;
+use crate::store::{documents, work};
 
 /// An order that is to be answered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkItem {
     /// The order.
     pub order: FactId,
@@ -45,6 +44,20 @@ pub struct WorkItem {
     pub arrived: bool,
     /// The team has an outcome that was not taken back.
     pub done: bool,
+}
+
+/// What of the work to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// Words that must all stand in the matter, the summary or the order's text, anywhere in a word
+    /// and in either case.
+    pub words: String,
+    /// Leave out what the team has an outcome for.
+    pub undone_only: bool,
+    /// Go on after the item that was [issued](WorkItem::issued_at) then with this order.
+    pub after: Option<(Millis, FactId)>,
+    /// Items at most.
+    pub max: usize,
 }
 
 /// A case as this phone knows it.
@@ -88,17 +101,21 @@ impl Device {
     /// # Errors
     /// When the store fails.
     pub fn my_work(&self) -> Result<Vec<WorkItem>, DeviceError> {
-        let mut work = Vec::new();
-        for case in documents::of_kind(self.store.read(), DocKind::Case)? {
-            let record = self.record(case)?;
-            for order in &record.orders {
-                if record.ended(order).is_none() {
-                    work.push(self.work_item(case, &record, order)?);
-                }
-            }
-        }
-        work.sort_by_key(|item: &WorkItem| (item.issued_at, item.order));
-        Ok(work)
+        self.store.list(List::all)
+    }
+
+    /// The orders to be answered that a search finds, the oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn find_work(&self, search: &Search) -> Result<Vec<WorkItem>, DeviceError> {
+        self.store.list(|list| list.search(search))
+    }
+
+    /// Gives back the memory that lists take, for an app in the background; the next list reads the
+    /// store anew.
+    pub fn forget_list(&mut self) {
+        self.store.forget_list();
     }
 
     /// A case with its visits.
@@ -146,7 +163,7 @@ impl Device {
         let Some(view) = documents::view(self.store.read(), doc)? else {
             return Ok(Conflicts::default());
         };
-        let withdrawn = withdrawn(&self.facts_of(doc)?);
+        let withdrawn = work::withdrawn(&self.facts_of(doc)?);
         let several = |mut facts: Vec<FactId>| {
             facts.retain(|fact| !withdrawn.contains(fact));
             if facts.len() > 1 { facts } else { Vec::new() }
@@ -156,35 +173,6 @@ impl Device {
             outcomes: several(view.outcomes()),
             sites: several(view.sites()),
             items: items.map(|(item, _)| item).collect(),
-        })
-    }
-
-    fn work_item(
-        &self,
-        case: DocId,
-        record: &CaseRecord,
-        order: &Order,
-    ) -> Result<WorkItem, DeviceError> {
-        let ordered = &order.issued.body;
-        let facts = self.facts_of(ordered.inspection)?;
-        let withdrawn = withdrawn(&facts);
-        let standing = || facts.iter().filter(|(id, _)| !withdrawn.contains(id));
-        let any = |test: fn(&Body) -> bool| standing().any(|(_, fact)| test(&fact.body));
-        let registered = record.registration.as_ref().map(|stated| &stated.body);
-        Ok(WorkItem {
-            order: order.issued.fact,
-            case,
-            inspection: ordered.inspection,
-            phase: phase(record),
-            matter: registered.map(|body| body.matter.clone()).unwrap_or_default(),
-            summary: registered.map(|body| body.summary.clone()).unwrap_or_default(),
-            text: ordered.text.clone(),
-            site: ordered.site.clone(),
-            issued_at: order.issued.at,
-            received_at: order.receipts.iter().map(|receipt| receipt.body.at).min(),
-            accepted: any(|body| matches!(body, Body::Accepted(_))),
-            arrived: any(|body| matches!(body, Body::Arrival(_))),
-            done: any(|body| matches!(body, Body::Outcome(_))),
         })
     }
 
@@ -200,38 +188,12 @@ impl Device {
         documents::order_of(self.store.read(), doc)
     }
 
-    /// The facts of a case that bear the hub's signature, folded.
     fn record(&self, case: DocId) -> Result<CaseRecord, DeviceError> {
-        let db = self.store.read();
-        let key = meta::identity(db)?.hub_key;
-        let facts = documents::base(db, case)?.map(|case| case.facts()).unwrap_or_default();
-        Ok(CaseRecord::from_facts(facts.into_iter().filter_map(|(id, bytes)| {
-            let fact = envelope::read_from_hub(&bytes, &key).ok()?;
-            (fact.doc == case).then_some((id, fact))
-        })))
+        work::record(self.store.read(), case)
     }
 
-    /// The facts of an inspection. The hub has checked those of other phones.
+    /// The facts of an inspection, oldest first.
     pub(crate) fn facts_of(&self, doc: DocId) -> Result<Vec<(FactId, Fact)>, DeviceError> {
-        let view = documents::view(self.store.read(), doc)?;
-        let facts = view.map(|view| view.facts()).unwrap_or_default();
-        let mut facts: Vec<(FactId, Fact)> = facts
-            .into_iter()
-            .filter_map(|(id, bytes)| Some((id, envelope::read(&bytes).ok()?)))
-            .collect();
-        facts.sort_by_key(|(id, fact)| {
-            let author = fact.device();
-            (author.map(|author| (author.clock.wall_ms, author.device, author.seq)), *id)
-        });
-        Ok(facts)
+        work::facts(self.store.read(), doc)
     }
-}
-
-/// What its authors took back of these facts.
-fn withdrawn(facts: &[(FactId, Fact)]) -> BTreeSet<FactId> {
-    let named = |fact: &Fact| match &fact.body {
-        Body::Withdrawal(withdrawal) => Some(withdrawal.fact),
-        _ => None,
-    };
-    facts.iter().filter_map(|(_, fact)| named(fact)).collect()
 }

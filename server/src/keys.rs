@@ -1,4 +1,5 @@
-//! The hub's own signing keys: one for facts and anchors, one for access tokens.
+//! The hub's own keys: one signs facts and anchors, one access tokens, and one opens what phones that
+//! lost their key hand in.
 
 use std::fmt;
 use std::fs;
@@ -6,7 +7,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use onscene_sync_core::crypto::SoftwareEd25519;
+use onscene_sync_core::recovery::offer::{self, RecoverySecret};
 use thiserror::Error;
 
 use crate::random::{self, Random};
@@ -33,12 +37,14 @@ pub enum KeyError {
     Missing(PathBuf),
 }
 
-/// The hub's signing keys. `Debug` does not show them.
+/// The hub's keys. `Debug` does not show them.
 pub struct Keys {
     /// Signs hub facts and anchors.
     pub facts: SoftwareEd25519,
     /// Seed of the key that signs access tokens.
     pub token_seed: [u8; 32],
+    /// Opens the keys of phones' stores (see [`onscene_sync_core::recovery`]).
+    pub recovery: RecoverySecret,
 }
 
 impl fmt::Debug for Keys {
@@ -48,7 +54,7 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Reads `facts.seed` and `token.seed` from `dir`; with `make`, absent ones are made first.
+    /// Reads `facts.seed`, `token.seed` and `recovery.seed` from `dir`; with `make`, absent ones are made first.
     ///
     /// # Errors
     /// When a file is absent (without `make`), unreadable, malformed or readable by others.
@@ -58,14 +64,25 @@ impl Keys {
         }
         let seed = |name| read_or_make(&dir.join(name), make, random);
         let facts = SoftwareEd25519::from_seed(&seed("facts.seed")?);
-        Ok(Self { facts, token_seed: seed("token.seed")? })
+        let token_seed = seed("token.seed")?;
+        let recovery = RecoverySecret::from_seed(&seed("recovery.seed")?);
+        Ok(Self { facts, token_seed, recovery })
     }
 
     /// Keys from chance alone, for tests.
     #[must_use]
     pub fn ephemeral(random: &dyn Random) -> Self {
         let facts = SoftwareEd25519::from_seed(&random::bytes(random));
-        Self { facts, token_seed: random::bytes(random) }
+        let token_seed = random::bytes(random);
+        let recovery = RecoverySecret::from_seed(&random::bytes(random));
+        Self { facts, token_seed, recovery }
+    }
+
+    /// The public recovery key as phones get it: signed, base64url.
+    #[must_use]
+    pub fn recovery_offer(&self) -> String {
+        let offer = offer::seal(&self.recovery.public(), &self.facts);
+        URL_SAFE_NO_PAD.encode(offer.expect("a key in memory signs"))
     }
 }
 

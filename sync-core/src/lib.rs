@@ -9,6 +9,7 @@
 //! | [`enrolment`] | the one-time code and its check words |
 //! | [`document`] | the Automerge documents that hold facts |
 //! | [`guard`] | what of a phone's changes the hub lets into a document |
+//! | [`recovery`] | what a phone that lost the key to its store still hands in |
 //! | [`seal`] | values that only the holder of a key can read |
 //! | [`rules`] | facts in, verdict out |
 //! | [`audit`] | the log that shows when it is rewritten |
@@ -27,6 +28,7 @@ pub mod guard;
 pub mod id;
 pub mod limits;
 pub mod place;
+pub mod recovery;
 pub mod rules;
 pub mod seal;
 pub mod sync;

@@ -51,6 +51,11 @@ pub const UPLOAD_PIECE_BYTES: usize = 256 * 1024;
 /// Bytes of a signed receipt for such a file.
 pub const RECEIPT_BYTES: usize = 256;
 
+/// Bytes of the hub's signed recovery key.
+pub const OFFER_BYTES: usize = 512;
+/// Bytes of a recovery file.
+pub const RECOVERY_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// Points of a site's outline, holes included.
 pub const SITE_VERTICES: usize = 1_000;
 /// Holes of a polygon.

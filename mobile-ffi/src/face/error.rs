@@ -167,6 +167,9 @@ impl From<DeviceError> for PhoneError {
             DeviceError::Store(_) | DeviceError::File { .. } => storage(StorageFault::Failed, true),
             DeviceError::StoreTooNew { found, known } => Self::StoreTooNew { found, known },
             DeviceError::KeyUnavailable { why } => Self::key(KeyFault::Store, why),
+            DeviceError::NoRecovery => {
+                Self::Key { code: KeyFault::Store, reason: error.to_string(), retryable: false }
+            }
             DeviceError::Key(error) => Self::key(KeyFault::Signing, error.0),
             DeviceError::Host(error) => Self::Platform { reason: error.0, retryable: true },
             DeviceError::NotEnrolled => Self::NotEnrolled,

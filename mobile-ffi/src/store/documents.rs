@@ -78,6 +78,7 @@ pub(crate) fn set_base(db: Db<'_>, document: &Document) -> Result<(), DeviceErro
     let mut statement =
         db.prepare_cached("UPDATE doc SET base = ?2, sum = ?3, kind = ?4 WHERE doc = ?1")?;
     statement.execute(params![doc.as_bytes(), base, sum, kind_number(document.kind())])?;
+    db.touch(doc);
     if document.kind() == DocKind::Case { index_orders(db, document) } else { Ok(()) }
 }
 
@@ -182,8 +183,10 @@ pub(crate) fn sweep(db: Db<'_>, wall_ms: i64) -> Result<(), DeviceError> {
             [doc],
         )?;
         db.execute("DELETE FROM ordered WHERE case_doc = ?1", [doc])?;
-        let doc = Some(DocId::from_bytes(doc));
-        events::add(db, wall_ms, events::EventKind::DocumentLeft, doc, "no longer in your scope")?;
+        let doc = DocId::from_bytes(doc);
+        db.touch(doc);
+        let what = "no longer in your scope";
+        events::add(db, wall_ms, events::EventKind::DocumentLeft, Some(doc), what)?;
     }
     Ok(())
 }

@@ -79,11 +79,22 @@ pub(crate) fn add(
     let n: i64 = db
         .prepare_cached("SELECT coalesce(max(n), 0) + 1 FROM event")?
         .query_row([], |row| row.get(0))?;
-    let told = db.put(TOLD, &n.to_be_bytes(), &(wall_ms, detail));
+    keep(db, n, kind as i64, doc, &(wall_ms, detail))?;
+    db.prepare_cached("DELETE FROM event WHERE n <= ?1")?.execute([n - KEPT])?;
+    Ok(())
+}
+
+pub(super) fn keep(
+    db: Db<'_>,
+    n: i64,
+    kind: i64,
+    doc: Option<DocId>,
+    told: &(i64, &str),
+) -> Result<(), DeviceError> {
+    let told = db.put(TOLD, &n.to_be_bytes(), told);
     let doc = doc.as_ref().map(DocId::as_bytes);
     db.prepare_cached("INSERT INTO event (n, kind, doc, told) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![n, kind as i64, doc, told])?;
-    db.prepare_cached("DELETE FROM event WHERE n <= ?1")?.execute([n - KEPT])?;
+        .execute(params![n, kind, doc, told])?;
     Ok(())
 }
 

@@ -26,15 +26,15 @@ const READING: Column = Column { table: "anchor", name: "reading" };
 /// When an anchor was given, and the phone's own clock around the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
-struct Reading {
+pub(super) struct Reading {
     #[n(0)]
-    at: Millis,
+    pub(super) at: Millis,
     #[n(1)]
-    boot: BootId,
+    pub(super) boot: BootId,
     #[n(2)]
-    sent_boot_ns: u64,
+    pub(super) sent_boot_ns: u64,
     #[n(3)]
-    received_boot_ns: u64,
+    pub(super) received_boot_ns: u64,
 }
 
 /// All buckets followed.
@@ -149,19 +149,37 @@ pub(crate) fn add_anchor(
         sent_boot_ns: reference.sent_boot_ns,
         received_boot_ns: reference.received_boot_ns,
     };
-    let number = anchor.number.cast_signed();
+    keep_anchor(
+        db,
+        anchor.number,
+        reference.proof,
+        (anchor.head.install, anchor.head.seq),
+        &reading,
+    )?;
+    let oldest = anchor.number.cast_signed() - ANCHORS_KEPT;
+    db.execute("DELETE FROM anchor WHERE number <= ?1", [oldest])?;
+    Ok(())
+}
+
+pub(super) fn keep_anchor(
+    db: Db<'_>,
+    number: u64,
+    proof: FactId,
+    (install, seq): (u32, u64),
+    reading: &Reading,
+) -> Result<(), DeviceError> {
+    let number = number.cast_signed();
     db.prepare_cached(
         "INSERT OR IGNORE INTO anchor (number, proof, install, seq, reading)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![
         number,
-        reference.proof.as_bytes(),
-        anchor.head.install,
-        anchor.head.seq.cast_signed(),
-        db.put(READING, &number.to_be_bytes(), &reading)
+        proof.as_bytes(),
+        install,
+        seq.cast_signed(),
+        db.put(READING, &number.to_be_bytes(), reading)
     ])?;
-    db.execute("DELETE FROM anchor WHERE number <= ?1", [number - ANCHORS_KEPT])?;
     Ok(())
 }
 

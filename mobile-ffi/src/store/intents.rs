@@ -91,12 +91,13 @@ pub(crate) fn add(
 
 /// Sets the change that carries a deed from now on.
 pub(crate) fn set_change(db: Db<'_>, n: i64, change: &Written) -> Result<(), DeviceError> {
-    db.prepare_cached("UPDATE intent SET hash = ?2, change = ?3, state = 0 WHERE n = ?1")?
-        .execute(params![
-            n,
-            change.hash.as_bytes(),
-            db.seal(CHANGE, &n.to_be_bytes(), &change.bytes)
-        ])?;
+    let sealed = db.seal(CHANGE, &n.to_be_bytes(), &change.bytes);
+    let doc = db
+        .prepare_cached(
+            "UPDATE intent SET hash = ?2, change = ?3, state = 0 WHERE n = ?1 RETURNING doc",
+        )?
+        .query_row(params![n, change.hash.as_bytes(), sealed], |row| row.get(0))?;
+    db.touch(DocId::from_bytes(doc));
     Ok(())
 }
 
@@ -221,8 +222,12 @@ pub(crate) fn set_state(
     let code = refusal.map(code_name);
     let detail =
         refusal.map(|refusal| db.seal(DETAIL, &n.to_be_bytes(), refusal.detail.as_bytes()));
-    db.prepare_cached("UPDATE intent SET state = ?2, code = ?3, detail = ?4 WHERE n = ?1")?
-        .execute(params![n, state as i64, code, detail])?;
+    let doc = db
+        .prepare_cached(
+            "UPDATE intent SET state = ?2, code = ?3, detail = ?4 WHERE n = ?1 RETURNING doc",
+        )?
+        .query_row(params![n, state as i64, code, detail], |row| row.get(0))?;
+    db.touch(DocId::from_bytes(doc));
     Ok(())
 }
 

@@ -1,11 +1,15 @@
-//! The data key: made once, kept wrapped by the phone's key store.
+//! The data key: made once, kept wrapped by the phone's key store, and sealed to the hub.
 
-use onscene_sync_core::crypto::fact_id;
+use onscene_sync_core::crypto::{Signer, fact_id};
+use onscene_sync_core::id::DeviceId;
+use onscene_sync_core::recovery::escrow::{Escrow, EscrowFailed};
+use onscene_sync_core::recovery::offer::RecoveryKey;
 use onscene_sync_core::seal::{DataKey, KEY_BYTES};
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use super::db::Sealer;
+use super::db::{Db, Sealer};
+use super::meta::{from_cbor, to_cbor};
 use crate::error::DeviceError;
 use crate::host::Host;
 
@@ -14,6 +18,8 @@ use crate::host::Host;
 pub(crate) enum Holder {
     /// The phone's key store.
     Phone = 0,
+    /// The hub: an [`Escrow`].
+    Hub = 1,
 }
 
 /// A new data key, and how it stands in the store.
@@ -54,6 +60,34 @@ pub(super) fn unlock(connection: &Connection, host: &Host) -> Result<DataKey, De
     let (wrapped, expected) = found.ok_or_else(|| DeviceError::damaged("data key"))?;
     let key = unwrap(host, &wrapped)?;
     if print(&key)[..] == expected[..] { Ok(key) } else { Err(unavailable("it gives another key")) }
+}
+
+/// Seals the data key to the hub, unless that has been done for this device and this key of the hub.
+pub(crate) fn deposit(
+    db: Db<'_>,
+    device: DeviceId,
+    to: RecoveryKey,
+    signer: &dyn Signer,
+) -> Result<(), DeviceError> {
+    if escrow(&db)?.is_some_and(|kept| kept.device == device && kept.to == to) {
+        return Ok(());
+    }
+    let made = db.escrow(device, to, signer);
+    let made = made.map_err(|error| match error {
+        EscrowFailed::Signing(error) => DeviceError::from(error),
+        EscrowFailed::NotAKey => DeviceError::NoRecovery,
+    })?;
+    Ok(keep(&db, Holder::Hub, db.key(), &to_cbor(&made))?)
+}
+
+/// The data key as the hub can open it, if that has been done.
+pub(crate) fn escrow(connection: &Connection) -> Result<Option<Escrow>, DeviceError> {
+    let wrapped: Option<Vec<u8>> = connection
+        .query_row("SELECT wrapped FROM data_key WHERE holder = ?1", [Holder::Hub as i64], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    wrapped.map(|bytes| from_cbor(&bytes, "escrow of the data key")).transpose()
 }
 
 /// The sealer of a key, with nonces of its own.

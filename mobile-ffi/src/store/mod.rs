@@ -16,6 +16,8 @@
 //! | [`feed`] | `bucket`, `member`, `anchor` |
 //! | [`events`] | `event` |
 //! | [`evidence`] | `capture`, `evidence`: files taken and how far each has come |
+//! | [`work`], `list` | `work`: what lists show of each case, and the same in memory |
+//! | `migrate`, [`salvage`] | reading older stores, and what is whole in one without its key |
 //! | [`key`], [`db`] | `data_key`; sealing and opening values |
 
 pub(crate) mod db;
@@ -25,10 +27,17 @@ pub(crate) mod evidence;
 pub(crate) mod feed;
 pub(crate) mod intents;
 pub(crate) mod key;
+pub(crate) mod list;
 pub(crate) mod meta;
+mod migrate;
+pub(crate) mod salvage;
+pub(crate) mod work;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use onscene_sync_core::id::DocId;
 use onscene_sync_core::seal::DataKey;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -36,11 +45,13 @@ use crate::error::DeviceError;
 use crate::host::Host;
 use db::{Db, Sealer};
 use key::Holder;
+use list::List;
 
 /// Marks the file as ours ("OnSc").
 const APPLICATION_ID: i64 = 0x4f6e_5363;
 /// What makes each version of the schema from the one before. Steps are added, never changed.
-const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("evidence.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("evidence.sql"), include_str!("work.sql")];
 /// The schema that the first step makes.
 const FIRST: i64 = 2;
 /// The schema that this build writes, and the newest it reads.
@@ -53,44 +64,71 @@ const SQLITE_AT_LEAST: i32 = 3_051_003;
 pub(crate) struct Store {
     connection: Connection,
     sealer: Sealer,
+    list: RefCell<Option<List>>,
 }
 
 impl Store {
     /// Opens the file, or makes it with a new data key.
     pub(crate) fn open(path: &Path, host: &Host) -> Result<Self, DeviceError> {
-        if rusqlite::version_number() < SQLITE_AT_LEAST {
-            return Err(DeviceError::Store(format!(
-                "SQLite {} is too old: build with 3.51.3 or newer",
-                rusqlite::version()
-            )));
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags)?;
-        let found = inspect(&connection, path)?;
+        let (mut connection, found) = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
         configure(&connection)?;
         let key = match found {
             Found::Nothing => make(&mut connection, host)?,
-            Found::Store(version) => {
-                let key = key::unlock(&connection, host)?;
-                migrate(&mut connection, version)?;
-                key
-            }
+            Found::Plain => migrate::seal_plain(&mut connection, host)?,
+            Found::Store(_) => key::unlock(&connection, host)?,
         };
         let sealer = key::sealer(key, host)?;
-        Ok(Self { connection, sealer })
+        if let Found::Store(version) = found {
+            migrate(&mut connection, &sealer, version)?;
+        }
+        Ok(Self { connection, sealer, list: RefCell::default() })
     }
 
-    /// Runs `work` in one transaction; an error takes all of it back.
+    /// Opens the file of a store that is there, without its key.
+    pub(crate) fn connect(path: &Path) -> Result<Connection, DeviceError> {
+        match connect(path, OpenFlags::empty())? {
+            (connection, Found::Store(_)) => Ok(connection),
+            (_, Found::Plain) => Err(DeviceError::NoRecovery),
+            (_, Found::Nothing) => Err(DeviceError::NotAStore { path: path.to_owned() }),
+        }
+    }
+
+    /// Runs `run` in one transaction; an error takes all of it back.
     pub(crate) fn write<T>(
         &mut self,
-        work: impl FnOnce(Db<'_>) -> Result<T, DeviceError>,
+        run: impl FnOnce(Db<'_>) -> Result<T, DeviceError>,
     ) -> Result<T, DeviceError> {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(Db::new(&tx, &self.sealer))?;
+        let touched = RefCell::default();
+        let db = Db::new(&tx, &self.sealer).noting(&touched);
+        let value = run(db)?;
+        let cases = work::refresh(db, touched.take())?;
         tx.commit()?;
+        self.follow(cases);
         Ok(value)
+    }
+
+    /// Lets the list in memory follow a transaction; one that cannot is read anew when next asked for.
+    fn follow(&mut self, cases: BTreeSet<DocId>) {
+        let db = Db::new(&self.connection, &self.sealer);
+        let list = self.list.get_mut();
+        if list.as_mut().is_some_and(|list| list.follow(db, cases).is_err()) {
+            *list = None;
+        }
+    }
+
+    /// Looks at the list of work, read first if need be.
+    pub(crate) fn list<T>(&self, look: impl FnOnce(&List) -> T) -> Result<T, DeviceError> {
+        let mut list = self.list.borrow_mut();
+        if list.is_none() {
+            *list = Some(List::read(self.read())?);
+        }
+        Ok(look(list.get_or_insert_default()))
+    }
+
+    /// Gives back the memory of the list.
+    pub(crate) fn forget_list(&mut self) {
+        *self.list.get_mut() = None;
     }
 
     /// Reading only.
@@ -110,8 +148,23 @@ impl Store {
 /// What is in the file.
 enum Found {
     Nothing,
+    /// Schema 1, whose values were in the clear.
+    Plain,
     /// A store of this version.
     Store(i64),
+}
+
+fn connect(path: &Path, more: OpenFlags) -> Result<(Connection, Found), DeviceError> {
+    if rusqlite::version_number() < SQLITE_AT_LEAST {
+        return Err(DeviceError::Store(format!(
+            "SQLite {} is too old: build with 3.51.3 or newer",
+            rusqlite::version()
+        )));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let found = inspect(&connection, path)?;
+    Ok((connection, found))
 }
 
 /// Looks at a file before anything in it is changed.
@@ -127,6 +180,7 @@ fn inspect(connection: &Connection, path: &Path) -> Result<Found, DeviceError> {
         (APPLICATION_ID, found) if found > SCHEMA => {
             Err(DeviceError::StoreTooNew { found, known: SCHEMA })
         }
+        (APPLICATION_ID, 1) => Ok(Found::Plain),
         (APPLICATION_ID, found) => Ok(Found::Store(found)),
         _ if objects > 0 => Err(foreign()),
         _ => Ok(Found::Nothing),
@@ -145,22 +199,28 @@ fn configure(connection: &Connection) -> Result<(), DeviceError> {
 fn make(connection: &mut Connection, host: &Host) -> Result<DataKey, DeviceError> {
     let (key, wrapped) = key::make(host)?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    STEPS.iter().try_for_each(|step| tx.execute_batch(step))?;
+    lay_out(&tx)?;
     key::keep(&tx, Holder::Phone, &key, &wrapped)?;
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-    tx.pragma_update(None, "user_version", SCHEMA)?;
     tx.commit()?;
     Ok(key)
 }
 
+/// Makes the tables of an empty store.
+fn lay_out(connection: &Connection) -> Result<(), DeviceError> {
+    STEPS.iter().try_for_each(|step| connection.execute_batch(step))?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(connection.pragma_update(None, "user_version", SCHEMA)?)
+}
+
 /// Brings a store of an earlier version up to date, with all that it holds.
-fn migrate(connection: &mut Connection, version: i64) -> Result<(), DeviceError> {
+fn migrate(connection: &mut Connection, sealer: &Sealer, version: i64) -> Result<(), DeviceError> {
     if version == SCHEMA {
         return Ok(());
     }
     let done = usize::try_from(version - FIRST + 1).unwrap_or(0);
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     STEPS[done..].iter().try_for_each(|step| tx.execute_batch(step))?;
+    work::rebuild(Db::new(&tx, sealer))?;
     tx.pragma_update(None, "user_version", SCHEMA)?;
     tx.commit()?;
     Ok(())
@@ -204,7 +264,7 @@ mod tests {
         store.write(|tx| meta::put(tx, "chain", &7_u64)).unwrap();
         drop(store);
         let earlier = Connection::open(&path).unwrap();
-        earlier.execute_batch("DROP TABLE evidence; DROP TABLE capture").unwrap();
+        earlier.execute_batch("DROP TABLE work; DROP TABLE evidence; DROP TABLE capture").unwrap();
         earlier.pragma_update(None, "user_version", FIRST).unwrap();
         drop(earlier);
         for _ in 0..2 {

@@ -5,6 +5,7 @@ mod crash;
 mod everyday;
 mod fuzz;
 mod hostile;
+mod lists;
 mod live;
 mod network;
 mod refusal;

@@ -1,18 +1,22 @@
 //! Enrolment and access tokens: what the server's answers leave in the store.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use onscene_sync_core::enrolment::message::{AccessToken, EnrolReply};
 use onscene_sync_core::enrolment::{EnrolmentCode, check_words};
 use onscene_sync_core::id::BootId;
+use onscene_sync_core::recovery::offer;
 use onscene_sync_core::time::ClockReading;
 
 use crate::author;
 use crate::error::DeviceError;
 use crate::host::Host;
 use crate::store::db::Db;
-use crate::store::feed;
+use crate::store::events::{self, EventKind};
 use crate::store::meta::{self, Enrolment, Identity};
+use crate::store::{feed, key, work};
 
 /// A token is renewed this long before the server lets it expire, nanoseconds.
 const RENEW_EARLY_NS: u64 = 30_000_000_000;
@@ -68,7 +72,7 @@ pub(crate) fn enrolled(
     }
     meta::put(db, REFRESH, &reply.refresh_token)?;
     meta::put(db, WORDS, &words)?;
-    keep_access(db, &reply.access, asked)?;
+    keep_access(db, &reply.access, host, asked)?;
     Ok(Ok(()))
 }
 
@@ -77,17 +81,23 @@ pub(crate) fn enrolled(
 fn begin_anew(db: Db<'_>, host: &Host) -> Result<(), DeviceError> {
     feed::forget_device(db)?;
     super::witness::forget(db)?;
+    work::rebuild(db)?;
     meta::put(db, super::REVOKED, &false)?;
     meta::put(db, super::exchange::RENEW, &false)?;
     author::restate(db, &*host.keys)
 }
 
-/// Keeps an access token that was asked for at `asked`.
+/// Keeps an access token that was asked for at `asked`, and takes the hub's recovery key that comes
+/// with it.
 pub(crate) fn keep_access(
     db: Db<'_>,
     reply: &AccessToken,
+    host: &Host,
     asked: &ClockReading,
 ) -> Result<(), DeviceError> {
+    if let Some(offer) = &reply.recovery {
+        take_recovery(db, offer, host, asked)?;
+    }
     let life_ns = u64::from(reply.expires_in).saturating_mul(1_000_000_000);
     let access = Access {
         token: reply.access_token.clone(),
@@ -95,6 +105,23 @@ pub(crate) fn keep_access(
         until_boot_ns: asked.boot_ns.saturating_add(life_ns.saturating_sub(RENEW_EARLY_NS)),
     };
     meta::put(db, ACCESS, &access)
+}
+
+fn take_recovery(
+    db: Db<'_>,
+    offer: &str,
+    host: &Host,
+    now: &ClockReading,
+) -> Result<(), DeviceError> {
+    let identity = meta::identity(db)?;
+    let offer = URL_SAFE_NO_PAD.decode(offer).unwrap_or_default();
+    match offer::read(&offer, &identity.hub_key) {
+        Ok(to) => key::deposit(db, identity.device, to, &*host.keys),
+        Err(error) => {
+            let what = format!("the recovery key is not the hub's: {error}");
+            events::add(db, now.wall_ms, EventKind::Alarm, None, &what)
+        }
+    }
 }
 
 /// The access token, if it is good for another while.

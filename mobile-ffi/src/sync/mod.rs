@@ -301,7 +301,7 @@ fn succeeded(
         },
         Errand::Token => match serde_json::from_slice::<AccessToken>(&reply.body) {
             Ok(token) => {
-                account::keep_access(tx, &token, &open.clock)?;
+                account::keep_access(tx, &token, host, &open.clock)?;
                 return Ok(Verdict::Next);
             }
             Err(error) => format!("the access token cannot be read: {error}"),

@@ -20,6 +20,7 @@ use onscene_sync_core::fact::{Author, Body, FACT_VERSION, Fact, envelope};
 use onscene_sync_core::guard;
 use onscene_sync_core::id::{Actor, DeviceId, DocId, FactId, Hash, PersonId, UnitId};
 use onscene_sync_core::place::{Datum, Position, Shape, Site};
+use onscene_sync_core::recovery::offer::{self, RecoverySecret};
 use onscene_sync_core::sync::admission::{self, Ruled};
 use onscene_sync_core::sync::bucket::{self, Action, Budget, Entry, Row, State};
 use onscene_sync_core::sync::chain::{self, Known, Slots};
@@ -484,12 +485,18 @@ impl Hub {
     }
 }
 
+/// The hub's recovery key.
+pub(crate) fn recovery() -> RecoverySecret {
+    RecoverySecret::from_seed(&[77; 32])
+}
+
 fn access(device: &str) -> AccessToken {
     AccessToken {
         access_token: format!("access-{device}"),
         token_type: "DPoP".to_owned(),
         expires_in: 600,
         at: Millis(0),
+        recovery: Some(URL_SAFE_NO_PAD.encode(offer::seal(&recovery().public(), &key()).unwrap())),
     }
 }
 

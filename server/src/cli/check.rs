@@ -27,7 +27,7 @@ pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Res
     let keys = Keys::open(&dir, false, &SystemRandom);
     report(
         "keys",
-        keys.map(|_| format!("both in {}", dir.display())).map_err(|error| error.to_string()),
+        keys.map(|_| format!("all in {}", dir.display())).map_err(|error| error.to_string()),
     )?;
     match database(config).await {
         Ok(Database { schema, faults, record, jobs }) => {

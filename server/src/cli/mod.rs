@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod recover;
 mod serve;
 
 use std::io::Write as _;
@@ -15,6 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::demo::{DemoArgs, DemoError};
 use crate::hub::epoch;
+use crate::hub::recover::RecoverError;
 use crate::phone::cli::{PhoneArgs, PhoneError};
 use crate::store::{Store, StoreError};
 
@@ -45,6 +47,10 @@ enum Command {
     /// Check the audit log, and prove what stands in it.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Deliver what a phone that lost the key to its store handed in as a recovery file.
+    ///
+    /// Run it on the hub's machine, with the hub's configuration and keys. Safe to repeat.
+    Recover(RecoverArgs),
     /// Watch a day of a district bureau: the hub and 25 phones on a clock that runs fast.
     Demo(DemoArgs),
     /// Play an inspector's phone: enrol, list work, arrive, record, sync, go offline and back.
@@ -57,6 +63,12 @@ struct MigrateArgs {
     /// it has forgotten. Stop every process of the hub first.
     #[arg(long)]
     restored: bool,
+}
+
+#[derive(Debug, Args)]
+struct RecoverArgs {
+    /// The file, as the phone made it.
+    file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +93,10 @@ enum CliError {
     Io(#[from] std::io::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("{}: {source}", .path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{0}")]
+    Recover(#[from] RecoverError),
     #[error("a part of the hub ended by itself; the log says why")]
     PartEnded,
     #[error("{0}")]
@@ -123,6 +139,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Serve => serve::serve(configure(cli.config.as_deref())?).await?,
         Command::Migrate(MigrateArgs { restored }) => {
             migrate(&configure(cli.config.as_deref())?, restored).await?;
+        }
+        Command::Recover(RecoverArgs { file }) => {
+            let config = configure(cli.config.as_deref())?;
+            recover::recover(config, &file, &mut std::io::stdout()).await?;
         }
         Command::Check(_) => {
             let config = configure(cli.config.as_deref())?;

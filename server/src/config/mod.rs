@@ -95,7 +95,7 @@ section! {
 }
 
 section! {
-    /// The hub's signing keys, files facts.seed and token.seed of 64 hexadecimal digits each.
+    /// The hub's keys: files facts.seed, token.seed and recovery.seed, 64 hexadecimal digits each.
     KeyFiles {
         /// Folder of the keys. Unset, they are made at the first start in the data folder; set, they
         /// must be there. Several processes over one database must share them.

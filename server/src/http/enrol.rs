@@ -198,6 +198,7 @@ fn access(app: &App, device: DeviceId, person: PersonId, key: &DeviceKey) -> Acc
         token_type: "DPoP".to_owned(),
         expires_in: LIFETIME_S,
         at,
+        recovery: Some(app.keys.recovery_offer()),
     }
 }
 

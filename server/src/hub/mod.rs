@@ -10,6 +10,7 @@
 //! | [`buckets`], [`scope`] | feeds, who follows them, and who once did |
 //! | `pull`, `snapshots` | what a phone is told |
 //! | [`documents`], `log` | documents in memory, and the log that they are rebuilt from |
+//! | [`recover`] | what phones that lost their key hand in |
 //! | [`epoch`] | what a hub restored from a backup begins |
 //! | [`verify`] | rebuilds everything and compares |
 //!
@@ -28,6 +29,7 @@ mod log;
 mod pull;
 pub mod quarantine;
 pub mod record;
+pub mod recover;
 pub mod scope;
 mod snapshots;
 mod sql;

@@ -131,4 +131,8 @@ pub struct AccessToken {
     pub expires_in: u32,
     /// The hub's clock.
     pub at: Millis,
+    /// The hub's signed [recovery key](crate::recovery::offer), base64url without padding: the phone
+    /// seals the key to its store to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
 }
