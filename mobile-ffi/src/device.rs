@@ -11,6 +11,7 @@ use crate::evidence::{Folder, Hashing};
 use crate::host::Host;
 use crate::store::Store;
 use crate::store::events::{self, Event};
+use crate::store::mend::Mended;
 use crate::store::meta::{self, Enrolment};
 use crate::sync::{self, Pace};
 use crate::upload::Lane;
@@ -142,6 +143,46 @@ impl Device {
             check_words: sync::kept_words(db)?,
             revoked: meta::flag(db, sync::REVOKED)?,
         }))
+    }
+
+    /// What in the store is damaged, in words; nothing when it is whole. Reads all of it, which takes
+    /// about a second for 100 MB: for an hour when the phone is charged, or after
+    /// [`DeviceError::Damaged`].
+    ///
+    /// # Errors
+    /// When the store fails in another way.
+    pub fn check(&self) -> Result<Vec<String>, DeviceError> {
+        self.store.check()
+    }
+
+    /// Mends a damaged store: what can be read is kept, documents of the hub are fetched anew at the
+    /// next sync, and records that are lost are named. Recording and syncing do this by themselves
+    /// when they meet damage.
+    ///
+    /// # Errors
+    /// When there is no room for a second file, or the store fails in another way.
+    pub fn mend(&mut self) -> Result<Mended, DeviceError> {
+        let wall_ms = self.host.clock.read()?.wall_ms;
+        let mended = self.store.mend(&self.host)?;
+        let detail = mended.in_words();
+        self.store
+            .write(|tx| events::add(tx, wall_ms, events::EventKind::Mended, None, &detail))?;
+        self.pace.hurry();
+        Ok(mended)
+    }
+
+    /// Does something; where the store turns out to be damaged, mends it and does it again.
+    pub(crate) fn mending<T>(
+        &mut self,
+        mut run: impl FnMut(&mut Self) -> Result<T, DeviceError>,
+    ) -> Result<T, DeviceError> {
+        match run(self) {
+            Err(DeviceError::Damaged { .. }) => {
+                self.mend()?;
+                run(self)
+            }
+            done => done,
+        }
     }
 
     /// What happened after event number `cursor` (0: from the beginning), oldest first, at most

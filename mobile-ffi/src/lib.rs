@@ -56,6 +56,7 @@ pub use onscene_sync_core::enrolment::message::KeyLevel;
 pub use record::Job;
 pub use software::SoftwareKeys;
 pub use store::events::{Event, EventKind};
+pub use store::mend::{LostRecord, Mended};
 pub use sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};
 pub use upload::{UploadBody, UploadRequest, UploadStep};
 pub use work::{CaseView, Conflicts, InspectionView, Search, WorkItem};

@@ -143,9 +143,11 @@ impl Device {
     /// Records one deed: fact, change and intent in one transaction.
     pub(crate) fn act(&mut self, job: Job, act: Act) -> Result<Recorded, DeviceError> {
         let clock = self.host.clock.read()?;
-        let inspection = self.inspection(job)?;
-        let host = &self.host;
-        self.store.write(|tx| author::record(tx, &*host.keys, inspection, act, clock))
+        self.mending(|device| {
+            let inspection = device.inspection(job)?;
+            let (host, act) = (&device.host, act.clone());
+            device.store.write(|tx| author::record(tx, &*host.keys, inspection, act, clock))
+        })
     }
 
     /// The inspection of a job, and its kind.

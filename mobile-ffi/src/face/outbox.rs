@@ -102,6 +102,8 @@ pub enum PhoneEventKind {
     CaptureDiscarded,
     /// The server was restored from a backup: what it lost is delivered again.
     HubRestored,
+    /// The store was damaged and has been mended.
+    Mended,
 }
 
 /// One thing that happened.
@@ -238,6 +240,7 @@ impl From<EventKind> for PhoneEventKind {
             EventKind::CopyReleased => Self::CopyReleased,
             EventKind::CaptureDiscarded => Self::CaptureDiscarded,
             EventKind::HubRestored => Self::HubRestored,
+            EventKind::Mended => Self::Mended,
         }
     }
 }

@@ -64,6 +64,14 @@ impl<'a> Db<'a> {
         Self { connection, sealer, touched: None }
     }
 
+    /// Another connection under the same key.
+    pub(crate) const fn at<'b>(self, connection: &'b Connection) -> Db<'b>
+    where
+        'a: 'b,
+    {
+        Db { connection, sealer: self.sealer, touched: None }
+    }
+
     /// As [`Db::new`], noting in `touched` which documents change.
     pub(crate) const fn noting(self, touched: &'a RefCell<BTreeSet<DocId>>) -> Self {
         Self { touched: Some(touched), ..self }

@@ -82,7 +82,7 @@ pub(crate) fn set_base(db: Db<'_>, document: &Document) -> Result<(), DeviceErro
     if document.kind() == DocKind::Case { index_orders(db, document) } else { Ok(()) }
 }
 
-fn index_orders(db: Db<'_>, case: &Document) -> Result<(), DeviceError> {
+pub(super) fn index_orders(db: Db<'_>, case: &Document) -> Result<(), DeviceError> {
     let mut statement = db.prepare_cached(
         "INSERT OR IGNORE INTO ordered (fact, case_doc, inspection) VALUES (?1, ?2, ?3)",
     )?;
@@ -97,6 +97,38 @@ fn index_orders(db: Db<'_>, case: &Document) -> Result<(), DeviceError> {
             ])?;
         }
     }
+    Ok(())
+}
+
+/// The checksum that stands beside a document.
+pub(super) fn sum(db: Db<'_>, doc: DocId) -> Result<u64, DeviceError> {
+    let mut statement = db.prepare_cached("SELECT sum FROM doc WHERE doc = ?1")?;
+    Ok(statement.query_row([doc.as_bytes()], |row| row.get::<_, i64>(0))?.cast_unsigned())
+}
+
+/// The hub's state of a document is damaged: it is to be fetched anew. What is written without it
+/// begins at the beginning, under another author's number.
+pub(super) fn lose(db: Db<'_>, doc: DocId) -> Result<(), DeviceError> {
+    db.execute(
+        "UPDATE doc SET base = NULL, sum = 0, wanted = 1, incarnation = incarnation + 1
+         WHERE doc = ?1",
+        [doc.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// As [`lose`], where not even the row is left: the author's number that stood there is not known,
+/// so one far beyond it is taken.
+pub(super) fn lose_row(db: Db<'_>, doc: DocId) -> Result<(), DeviceError> {
+    const FAR_BEYOND: u32 = 1 << 16;
+    let mut ordered =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM ordered WHERE inspection = ?1)")?;
+    let is_response: bool = ordered.query_row([doc.as_bytes()], |row| row.get(0))?;
+    let kind = if is_response { DocKind::Response } else { DocKind::Patrol };
+    db.execute(
+        "INSERT INTO doc (doc, kind, incarnation, wanted) VALUES (?1, ?2, ?3, ?4)",
+        params![doc.as_bytes(), kind_number(kind), FAR_BEYOND, is_response],
+    )?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What happened, in order, for a screen to read when it likes.
 
 use onscene_sync_core::id::DocId;
-use rusqlite::params;
+use rusqlite::{Row, params};
 use serde::Serialize;
 
 use super::db::{Column, Db};
@@ -48,6 +48,8 @@ pub enum EventKind {
     CaptureDiscarded = 15,
     /// The hub was restored from a backup and has lost entries of its audit log.
     HubRestored = 16,
+    /// The store was damaged and has been mended.
+    Mended = 17,
 }
 
 /// One event.
@@ -98,6 +100,14 @@ pub(super) fn keep(
     Ok(())
 }
 
+/// Whether a row of number, kind, document and words can be read.
+pub(super) fn is_sound(db: Db<'_>, row: &Row<'_>) -> bool {
+    match (row.get::<_, i64>(0), row.get::<_, Vec<u8>>(3)) {
+        (Ok(n), Ok(told)) => db.open(TOLD, &n.to_be_bytes(), &told).is_ok(),
+        _ => false,
+    }
+}
+
 /// Events after number `cursor`, at most `max`.
 pub(crate) fn since(db: Db<'_>, cursor: i64, max: u32) -> Result<Vec<Event>, DeviceError> {
     let mut statement =
@@ -132,6 +142,7 @@ fn kind(number: i64) -> Result<EventKind, DeviceError> {
         14 => EventKind::CopyReleased,
         15 => EventKind::CaptureDiscarded,
         16 => EventKind::HubRestored,
+        17 => EventKind::Mended,
         _ => return Err(DeviceError::damaged("event")),
     })
 }

@@ -135,6 +135,51 @@ pub(crate) fn add(db: Db<'_>, file: &File) -> Result<(), DeviceError> {
 const COLUMNS: &str = "n, name, sha256, bytes, media, ordered_at, file, place, sent, certain, \
                        trouble, receipt";
 
+/// The columns of a capture.
+pub(super) const CAPTURE_COLUMNS: &[&str] =
+    &["id", "doc", "media", "extension", "captured", "before", "begun"];
+/// The columns of a file.
+pub(super) const FILE_COLUMNS: &[&str] = &[
+    "n",
+    "name",
+    "sha256",
+    "bytes",
+    "media",
+    "ordered_at",
+    "file",
+    "place",
+    "sent",
+    "certain",
+    "trouble",
+    "receipt",
+];
+
+/// Removes captures that cannot be read (their files stay in the folder), and forgets how far files
+/// have come where that cannot be read: the hub is asked again.
+pub(super) fn mend(db: Db<'_>) -> Result<(), DeviceError> {
+    let numbers = |sql| -> Result<Vec<i64>, DeviceError> {
+        let mut statement = db.prepare(sql)?;
+        let numbers = statement.query_map([], |row| row.get(0))?;
+        Ok(numbers.collect::<Result<_, _>>()?)
+    };
+    if captures(db).is_err() {
+        db.execute("DELETE FROM capture", [])?;
+    }
+    for n in numbers("SELECT n FROM evidence")? {
+        if file(db, n).is_err() {
+            db.execute(
+                "UPDATE evidence SET ordered_at = NULL, place = NULL, trouble = NULL,
+                    receipt = NULL, sent = 0, certain = 0 WHERE n = ?1",
+                [n],
+            )?;
+        }
+        if file(db, n).is_err() {
+            db.execute("DELETE FROM evidence WHERE n = ?1", [n])?;
+        }
+    }
+    Ok(())
+}
+
 /// Files of records after number `after`, oldest first, at most `max`.
 pub(crate) fn page(db: Db<'_>, after: i64, max: u32) -> Result<Vec<File>, DeviceError> {
     select(db, "n > ?1 ORDER BY n LIMIT ?2", params![after, max])

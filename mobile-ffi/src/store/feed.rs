@@ -9,7 +9,7 @@ use onscene_sync_core::rules::arrival::KnownAnchor;
 use onscene_sync_core::sync::message::{Bucket, Cursor};
 use onscene_sync_core::sync::replica::Member;
 use onscene_sync_core::time::Millis;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::db::{Column, Db};
 use super::meta::{from_cbor, to_cbor};
@@ -181,6 +181,17 @@ pub(super) fn keep_anchor(
         db.put(READING, &number.to_be_bytes(), reading)
     ])?;
     Ok(())
+}
+
+/// The columns of an anchor's row.
+pub(super) const ANCHOR_COLUMNS: &[&str] = &["number", "proof", "install", "seq", "reading"];
+
+/// Whether a row of these columns can be read.
+pub(super) fn is_sound(db: Db<'_>, row: &Row<'_>) -> bool {
+    match (row.get::<_, i64>(0), row.get::<_, Vec<u8>>(4)) {
+        (Ok(number), Ok(reading)) => db.open(READING, &number.to_be_bytes(), &reading).is_ok(),
+        _ => false,
+    }
 }
 
 /// The newest anchor, to be told to the hub: only one of the present boot, since the hub reads its

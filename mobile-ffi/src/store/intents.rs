@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use minicbor::Encode;
+use minicbor::bytes::ByteVec;
 use onscene_sync_core::document::Written;
 use onscene_sync_core::id::{DocId, FactId, Hash};
 use onscene_sync_core::sync::device::Queued;
@@ -12,6 +14,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::db::{Column, Db};
 use super::documents::kind_from;
+use super::meta::to_cbor;
 use crate::act::Act;
 use crate::error::DeviceError;
 
@@ -55,8 +58,175 @@ const CLOCK: Column = Column { table: "intent", name: "clock" };
 const ENVELOPE: Column = Column { table: "intent", name: "envelope" };
 const CHANGE: Column = Column { table: "intent", name: "change" };
 const DETAIL: Column = Column { table: "intent", name: "detail" };
-const COLUMNS: &str = "n, doc, act, clock, fact, envelope, install, seq, state, seen, tries, code, \
-                       detail";
+const STAMP: Column = Column { table: "intent", name: "stamp" };
+const COLUMNS: &str = "n, intent.doc, fact, install, seq, hash, state, seen, tries, code, stamp, \
+                       act, clock, envelope, change, detail";
+
+/// A row as it stands.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) clear: Clear,
+    stamp: Vec<u8>,
+    act: Vec<u8>,
+    clock: Vec<u8>,
+    envelope: Option<Vec<u8>>,
+    change: Vec<u8>,
+    detail: Option<Vec<u8>>,
+}
+
+/// What of a row stands in the clear. It is the associated data of the row's stamp.
+#[derive(Debug, Encode)]
+#[cbor(array)]
+pub(super) struct Clear {
+    #[n(0)]
+    pub(super) n: i64,
+    #[n(1)]
+    pub(super) doc: DocId,
+    #[n(2)]
+    fact: Option<FactId>,
+    #[n(3)]
+    install: u32,
+    #[n(4)]
+    seq: Option<u64>,
+    #[n(5)]
+    hash: ByteVec,
+    #[n(6)]
+    pub(super) state: i64,
+    #[n(7)]
+    seen: bool,
+    #[n(8)]
+    tries: u32,
+    #[n(9)]
+    code: Option<String>,
+}
+
+impl Clear {
+    /// The first ten of [`COLUMNS`].
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            n: row.get(0)?,
+            doc: DocId::from_bytes(row.get(1)?),
+            fact: row.get::<_, Option<[u8; 16]>>(2)?.map(FactId::from_bytes),
+            install: row.get(3)?,
+            seq: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
+            hash: row.get::<_, Vec<u8>>(5)?.into(),
+            state: row.get(6)?,
+            seen: row.get(7)?,
+            tries: row.get(8)?,
+            code: row.get(9)?,
+        })
+    }
+
+    fn check(&self, db: Db<'_>, stamp: &[u8]) -> Result<(), DeviceError> {
+        db.open(STAMP, &to_cbor(self), stamp).map(drop)
+    }
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            clear: Clear::read(row)?,
+            stamp: row.get(10)?,
+            act: row.get(11)?,
+            clock: row.get(12)?,
+            envelope: row.get(13)?,
+            change: row.get(14)?,
+            detail: row.get(15)?,
+        })
+    }
+
+    /// The change that carries the deed, its hash and its state.
+    fn change(&self, db: Db<'_>) -> Result<(Hash, Vec<u8>, OwnState), DeviceError> {
+        self.clear.check(db, &self.stamp)?;
+        let hash = <[u8; 32]>::try_from(&self.clear.hash[..]);
+        let hash = Hash::from_bytes(hash.map_err(|_| DeviceError::damaged("hash of a record"))?);
+        let bytes = db.open(CHANGE, &self.clear.n.to_be_bytes(), &self.change)?;
+        Ok((hash, bytes, state_from(self.clear.state)?))
+    }
+
+    fn open(&self, db: Db<'_>) -> Result<Intent, DeviceError> {
+        let clear = &self.clear;
+        clear.check(db, &self.stamp)?;
+        let key = clear.n.to_be_bytes();
+        let sealed = match (clear.fact, &self.envelope, clear.seq) {
+            (Some(id), Some(envelope), Some(seq)) => {
+                let envelope = db.open(ENVELOPE, &key, envelope)?;
+                Some(Sealed { id, envelope, install: clear.install, seq })
+            }
+            _ => None,
+        };
+        let detail =
+            self.detail.as_ref().map(|sealed| db.open(DETAIL, &key, sealed)).transpose()?;
+        Ok(Intent {
+            n: clear.n,
+            doc: clear.doc,
+            act: db.get(ACT, &key, &self.act)?,
+            clock: db.get(CLOCK, &key, &self.clock)?,
+            sealed,
+            state: state_from(clear.state)?,
+            seen: clear.seen,
+            tries: clear.tries,
+            code: clear.code.clone(),
+            detail: detail.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        })
+    }
+
+    /// Whether all of it can be read.
+    pub(super) fn is_sound(&self, db: Db<'_>) -> bool {
+        self.open(db).is_ok() && self.change(db).is_ok()
+    }
+
+    /// Puts it into another store of the same key.
+    pub(super) fn insert(&self, db: Db<'_>) -> Result<(), DeviceError> {
+        let Self { clear, stamp, act, clock, envelope, change, detail } = self;
+        db.prepare_cached(
+            "INSERT INTO intent (n, doc, fact, install, seq, hash, state, seen, tries, code, stamp,
+                 act, clock, envelope, change, detail)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            clear.n,
+            clear.doc.as_bytes(),
+            clear.fact.map(|fact| *fact.as_bytes()),
+            clear.install,
+            clear.seq.map(u64::cast_signed),
+            &clear.hash[..],
+            clear.state,
+            clear.seen,
+            clear.tries,
+            clear.code,
+            stamp,
+            act,
+            clock,
+            envelope,
+            change,
+            detail
+        ])?;
+        Ok(())
+    }
+}
+
+/// One row as it stands.
+pub(super) fn raw(db: Db<'_>, n: i64) -> Result<Option<Raw>, DeviceError> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM intent WHERE n = ?1"))?;
+    Ok(statement.query_row([n], Raw::read).optional()?)
+}
+
+/// Stamps every row, for stores that had no stamps.
+pub(super) fn stamp_all(db: Db<'_>) -> Result<(), DeviceError> {
+    let mut statement = db.prepare("SELECT n FROM intent")?;
+    let numbers = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    numbers.into_iter().try_for_each(|n| stamp(db, n))
+}
+
+/// Stamps what stands in the clear of a row, after a change of it.
+pub(super) fn stamp(db: Db<'_>, n: i64) -> Result<(), DeviceError> {
+    let select = format!("SELECT {COLUMNS} FROM intent WHERE n = ?1");
+    let clear = db.prepare_cached(&select)?.query_row([n], Clear::read)?;
+    let stamp = db.seal(STAMP, &to_cbor(&clear), b"");
+    db.prepare_cached("UPDATE intent SET stamp = ?2 WHERE n = ?1")?.execute(params![n, stamp])?;
+    Ok(())
+}
 
 /// Records a new deed; returns its number.
 pub(crate) fn add(
@@ -98,7 +268,7 @@ pub(crate) fn set_change(db: Db<'_>, n: i64, change: &Written) -> Result<(), Dev
         )?
         .query_row(params![n, change.hash.as_bytes(), sealed], |row| row.get(0))?;
     db.touch(DocId::from_bytes(doc));
-    Ok(())
+    stamp(db, n)
 }
 
 /// States a deed anew: another act (facts it names have other ids), fact and installation.
@@ -142,39 +312,33 @@ pub(crate) fn aliases(db: Db<'_>) -> Result<BTreeMap<FactId, FactId>, DeviceErro
 
 /// The changes to push, in the order of recording.
 pub(crate) fn queue(db: Db<'_>, max: usize) -> Result<Vec<Queued>, DeviceError> {
-    let mut statement = db.prepare_cached(
-        "SELECT n, intent.doc, doc.kind, hash, change FROM intent JOIN doc ON doc.doc = intent.doc
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, doc.kind FROM intent JOIN doc ON doc.doc = intent.doc
          WHERE state = 0 AND doc.wanted = 0 ORDER BY n LIMIT ?1",
-    )?;
+    ))?;
     let mut rows = statement.query([i64::try_from(max).unwrap_or(i64::MAX)])?;
     let mut queue = Vec::new();
     while let Some(row) = rows.next()? {
-        queue.push(Queued {
-            doc: DocId::from_bytes(row.get(1)?),
-            kind: kind_from(row.get(2)?)?,
-            hash: Hash::from_bytes(row.get(3)?),
-            bytes: change(db, row.get(0)?, row.get(4)?)?,
-        });
+        let raw = Raw::read(row)?;
+        let (hash, bytes, _) = raw.change(db)?;
+        queue.push(Queued { doc: raw.clear.doc, kind: kind_from(row.get(16)?)?, hash, bytes });
     }
     Ok(queue)
 }
 
 /// The changes of this phone in a document, in the order of recording.
 pub(crate) fn own(db: Db<'_>, doc: DocId) -> Result<Vec<OwnChange>, DeviceError> {
-    let mut statement = db.prepare_cached(
-        "SELECT n, doc.kind, hash, change, fact, state FROM intent JOIN doc ON doc.doc = intent.doc
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, doc.kind FROM intent JOIN doc ON doc.doc = intent.doc
          WHERE intent.doc = ?1 ORDER BY n",
-    )?;
+    ))?;
     let mut rows = statement.query([doc.as_bytes()])?;
     let mut own = Vec::new();
     while let Some(row) = rows.next()? {
-        own.push(OwnChange {
-            kind: kind_from(row.get(1)?)?,
-            hash: Hash::from_bytes(row.get(2)?),
-            bytes: change(db, row.get(0)?, row.get(3)?)?,
-            fact: row.get::<_, Option<[u8; 16]>>(4)?.map(FactId::from_bytes),
-            state: state_from(row.get(5)?)?,
-        });
+        let raw = Raw::read(row)?;
+        let (hash, bytes, state) = raw.change(db)?;
+        let kind = kind_from(row.get(16)?)?;
+        own.push(OwnChange { kind, hash, bytes, fact: raw.clear.fact, state });
     }
     Ok(own)
 }
@@ -206,10 +370,15 @@ pub(crate) fn one(db: Db<'_>, n: i64) -> Result<Option<Intent>, DeviceError> {
 
 /// How many deeds are in each state.
 pub(crate) fn counts(db: Db<'_>) -> Result<BTreeMap<i64, u64>, DeviceError> {
-    let mut statement = db.prepare_cached("SELECT state, count(*) FROM intent GROUP BY state")?;
-    let rows =
-        statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM intent"))?;
+    let mut rows = statement.query([])?;
+    let mut counts = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let clear = Clear::read(row)?;
+        clear.check(db, &row.get::<_, Vec<u8>>(10)?)?;
+        *counts.entry(clear.state).or_default() += 1;
+    }
+    Ok(counts)
 }
 
 /// Sets what became of a deed; `refusal` says why where it was turned away.
@@ -228,20 +397,22 @@ pub(crate) fn set_state(
         )?
         .query_row(params![n, state as i64, code, detail], |row| row.get(0))?;
     db.touch(DocId::from_bytes(doc));
-    Ok(())
+    stamp(db, n)
 }
 
 /// The hub's feed has shown a deed.
 pub(crate) fn set_seen(db: Db<'_>, n: i64) -> Result<(), DeviceError> {
     db.execute("UPDATE intent SET seen = 1 WHERE n = ?1", [n])?;
-    Ok(())
+    stamp(db, n)
 }
 
 /// Counts one more time that a deed was turned away for its author's number.
 pub(crate) fn count_try(db: Db<'_>, n: i64) -> Result<u32, DeviceError> {
     let mut statement =
         db.prepare_cached("UPDATE intent SET tries = tries + 1 WHERE n = ?1 RETURNING tries")?;
-    Ok(statement.query_row([n], |row| row.get(0))?)
+    let tries = statement.query_row([n], |row| row.get(0))?;
+    stamp(db, n)?;
+    Ok(tries)
 }
 
 /// Whether anything waits to be pushed.
@@ -268,45 +439,9 @@ fn select(
     let mut rows = statement.query(values)?;
     let mut intents = Vec::new();
     while let Some(row) = rows.next()? {
-        intents.push(read(db, row)?);
+        intents.push(Raw::read(row)?.open(db)?);
     }
     Ok(intents)
-}
-
-/// Opens the change that carries a deed.
-fn change(db: Db<'_>, n: i64, sealed: Vec<u8>) -> Result<Vec<u8>, DeviceError> {
-    db.open(CHANGE, &n.to_be_bytes(), &sealed)
-}
-
-fn read(db: Db<'_>, row: &Row<'_>) -> Result<Intent, DeviceError> {
-    let n: i64 = row.get(0)?;
-    let key = n.to_be_bytes();
-    let fact: Option<[u8; 16]> = row.get(4)?;
-    let envelope: Option<Vec<u8>> = row.get(5)?;
-    let seq: Option<i64> = row.get(7)?;
-    let sealed = match (fact, envelope, seq) {
-        (Some(id), Some(envelope), Some(seq)) => Some(Sealed {
-            id: FactId::from_bytes(id),
-            envelope: db.open(ENVELOPE, &key, &envelope)?,
-            install: row.get(6)?,
-            seq: seq.cast_unsigned(),
-        }),
-        _ => None,
-    };
-    let detail = row.get::<_, Option<Vec<u8>>>(12)?;
-    let detail = detail.map(|sealed| db.open(DETAIL, &key, &sealed)).transpose()?;
-    Ok(Intent {
-        n,
-        doc: DocId::from_bytes(row.get(1)?),
-        act: db.get(ACT, &key, &row.get::<_, Vec<u8>>(2)?)?,
-        clock: db.get(CLOCK, &key, &row.get::<_, Vec<u8>>(3)?)?,
-        sealed,
-        state: state_from(row.get(8)?)?,
-        seen: row.get(9)?,
-        tries: row.get(10)?,
-        code: row.get(11)?,
-        detail: detail.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-    })
 }
 
 fn state_from(number: i64) -> Result<OwnState, DeviceError> {

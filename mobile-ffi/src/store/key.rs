@@ -80,6 +80,19 @@ pub(crate) fn deposit(
     Ok(keep(&db, Holder::Hub, db.key(), &to_cbor(&made))?)
 }
 
+/// Copies the wrapped keys into another store, and wraps anew what cannot be read.
+pub(super) fn copy(
+    old: &Connection,
+    new: &Connection,
+    key: &DataKey,
+    host: &Host,
+) -> Result<(), DeviceError> {
+    if let Ok(Some(made)) = escrow(old) {
+        keep(new, Holder::Hub, key, &to_cbor(&made))?;
+    }
+    Ok(keep(new, Holder::Phone, key, &host.keys.wrap(key.bytes())?)?)
+}
+
 /// The data key as the hub can open it, if that has been done.
 pub(crate) fn escrow(connection: &Connection) -> Result<Option<Escrow>, DeviceError> {
     let wrapped: Option<Vec<u8>> = connection

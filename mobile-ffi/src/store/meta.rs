@@ -4,7 +4,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::id::{DeviceId, Hash, PersonId, UnitId};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::db::{Column, Db};
 use crate::error::DeviceError;
@@ -107,6 +107,14 @@ pub(crate) fn put<T: Encode<()>>(
 pub(crate) fn remove(db: Db<'_>, key: &'static str) -> Result<(), DeviceError> {
     db.execute("DELETE FROM meta WHERE key = ?1", [key])?;
     Ok(())
+}
+
+/// Whether a row of key and value can be read.
+pub(super) fn is_sound(db: Db<'_>, row: &Row<'_>) -> bool {
+    match (row.get::<_, String>(0), row.get::<_, Vec<u8>>(1)) {
+        (Ok(key), Ok(value)) => db.open(VALUE, key.as_bytes(), &value).is_ok(),
+        _ => false,
+    }
 }
 
 pub(crate) fn to_cbor<T: Encode<()>>(value: &T) -> Vec<u8> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 use super::db::{Column, Db};
 use super::feed::{self, Reading};
 use super::key::{self, Holder};
-use super::{events, work};
+use super::{events, intents, work};
 use crate::error::DeviceError;
 use crate::host::Host;
 
@@ -54,6 +54,7 @@ pub(super) fn seal_plain(connection: &mut Connection, host: &Host) -> Result<Dat
     for table in &TABLES {
         copy(db, table)?;
     }
+    intents::stamp_all(db)?;
     copy_anchors(db)?;
     copy_events(db)?;
     for table in

@@ -28,6 +28,7 @@ pub(crate) mod feed;
 pub(crate) mod intents;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod mend;
 pub(crate) mod meta;
 mod migrate;
 pub(crate) mod salvage;
@@ -35,7 +36,7 @@ pub(crate) mod work;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::seal::DataKey;
@@ -46,6 +47,7 @@ use crate::host::Host;
 use db::{Db, Sealer};
 use key::Holder;
 use list::List;
+use mend::Mended;
 
 /// Marks the file as ours ("OnSc").
 const APPLICATION_ID: i64 = 0x4f6e_5363;
@@ -136,6 +138,26 @@ impl Store {
         Db::new(&self.connection, &self.sealer)
     }
 
+    /// What in the store is damaged, in words. Reads all of it.
+    pub(crate) fn check(&self) -> Result<Vec<String>, DeviceError> {
+        mend::check(self.read())
+    }
+
+    /// Puts what can be read into a new file in the place of the damaged one, which is kept beside it.
+    /// Wherever the phone is switched off, one of the two is whole in its place.
+    pub(crate) fn mend(&mut self, host: &Host) -> Result<Mended, DeviceError> {
+        let path = self.connection.path().map(PathBuf::from).unwrap_or_default();
+        let fresh = mend::beside(&path, "mending");
+        let mut mended = mend::make(self.read(), &fresh, host)?;
+        *self.list.get_mut() = None;
+        let old = std::mem::replace(&mut self.connection, Connection::open_in_memory()?);
+        mended.damaged_file = mend::exchange(old, &fresh, &path)?;
+        let (connection, _) = connect(&path, OpenFlags::empty())?;
+        configure(&connection)?;
+        self.connection = connection;
+        Ok(mended)
+    }
+
     /// Bytes of the file, without what waits in its WAL.
     pub(crate) fn bytes(&self) -> Result<u64, DeviceError> {
         let pages: i64 =
@@ -220,7 +242,9 @@ fn migrate(connection: &mut Connection, sealer: &Sealer, version: i64) -> Result
     let done = usize::try_from(version - FIRST + 1).unwrap_or(0);
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     STEPS[done..].iter().try_for_each(|step| tx.execute_batch(step))?;
-    work::rebuild(Db::new(&tx, sealer))?;
+    let db = Db::new(&tx, sealer);
+    intents::stamp_all(db)?;
+    work::rebuild(db)?;
     tx.pragma_update(None, "user_version", SCHEMA)?;
     tx.commit()?;
     Ok(())
@@ -264,7 +288,7 @@ mod tests {
         store.write(|tx| meta::put(tx, "chain", &7_u64)).unwrap();
         drop(store);
         let earlier = Connection::open(&path).unwrap();
-        earlier.execute_batch("DROP TABLE work; DROP TABLE evidence; DROP TABLE capture").unwrap();
+        earlier.execute_batch("ALTER TABLE intent DROP COLUMN stamp; DROP TABLE work; DROP TABLE evidence; DROP TABLE capture").unwrap();
         earlier.pragma_update(None, "user_version", FIRST).unwrap();
         drop(earlier);
         for _ in 0..2 {

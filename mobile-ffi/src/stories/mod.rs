@@ -2,6 +2,7 @@
 
 mod capture;
 mod crash;
+mod damage;
 mod everyday;
 mod fuzz;
 mod hostile;

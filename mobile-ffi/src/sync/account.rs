@@ -67,7 +67,7 @@ pub(crate) fn enrolled(
     };
     let before = meta::identity(db).ok();
     meta::install(db, &identity)?;
-    if before.is_some_and(|before| before.device != identity.device) {
+    if before.is_none_or(|before| before.device != identity.device) {
         begin_anew(db, host)?;
     }
     meta::put(db, REFRESH, &reply.refresh_token)?;

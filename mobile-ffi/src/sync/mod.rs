@@ -98,6 +98,10 @@ impl Device {
     /// # Errors
     /// When the store or the platform fails.
     pub fn sync_next(&mut self) -> Result<Step, DeviceError> {
+        self.mending(Self::step)
+    }
+
+    fn step(&mut self) -> Result<Step, DeviceError> {
         let now = self.host.clock.read()?;
         if let Some((ms, why)) = self.pace.wait(&now) {
             return Ok(Step::Wait { ms, why });
@@ -136,6 +140,10 @@ impl Device {
     /// # Errors
     /// When the store or the platform fails; the answer may then be handed in again.
     pub fn sync_apply(&mut self, id: u64, reply: &HttpReply) -> Result<Applied, DeviceError> {
+        self.mending(|device| device.take_reply(id, reply))
+    }
+
+    fn take_reply(&mut self, id: u64, reply: &HttpReply) -> Result<Applied, DeviceError> {
         let now = self.host.clock.read()?;
         let host = &self.host;
         let verdict = self.store.write(|tx| {
