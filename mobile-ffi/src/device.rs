@@ -1,7 +1,7 @@
 //! The device: one open store and the platform around it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use onscene_sync_core::enrolment::EnrolmentCode;
 use onscene_sync_core::id::{DeviceId, Hash, PersonId, UnitId};
@@ -9,6 +9,7 @@ use onscene_sync_core::id::{DeviceId, Hash, PersonId, UnitId};
 use crate::error::DeviceError;
 use crate::evidence::{Folder, Hashing};
 use crate::host::Host;
+use crate::space;
 use crate::store::Store;
 use crate::store::events::{self, Event};
 use crate::store::mend::Mended;
@@ -43,6 +44,9 @@ pub struct Device {
     /// Files that are being taken since this store was opened.
     pub(crate) taking: BTreeMap<u64, Hashing>,
     pub(crate) lane: Lane,
+    pub(crate) path: PathBuf,
+    /// Says how many bytes are free; tests say so themselves.
+    pub(crate) free: fn(&Path) -> Option<u64>,
     model: String,
     app_version: String,
 }
@@ -83,6 +87,8 @@ impl Device {
             retries: 0,
             last_failure: None,
             media: Folder::beside(&path),
+            path,
+            free: space::free,
             taking: BTreeMap::new(),
             lane: Lane::new(),
             model,

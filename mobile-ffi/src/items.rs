@@ -72,6 +72,10 @@ pub struct Storage {
     pub evidence_bytes: u64,
     /// Of those, bytes of files that the hub has not signed for: they stay.
     pub evidence_waiting_bytes: u64,
+    /// Bytes free for this app where the store lies, if the system says so.
+    pub free_bytes: Option<u64>,
+    /// They are few: below 128 MiB.
+    pub low: bool,
 }
 
 impl Device {
@@ -106,7 +110,10 @@ impl Device {
             self.store.read().query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
         };
         let (evidence_bytes, evidence_waiting_bytes) = evidence::sizes(self.store.read())?;
+        let (free_bytes, low) = self.space();
         Ok(Storage {
+            free_bytes,
+            low,
             evidence_bytes,
             evidence_waiting_bytes,
             bytes: self.store.bytes()?,

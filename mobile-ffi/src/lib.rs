@@ -14,6 +14,7 @@
 //! | `upload` | the lane of the files: never before case data, never in its way |
 //! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
 //! | `recovery` | what can be done when the key to the store is lost |
+//! | `space` | room on the phone |
 //! | `store` | the one file, its values sealed |
 //! | `software` | a key store in memory, for machines without secure hardware |
 //! | [`face`] | all of it for Kotlin and Swift |
@@ -34,6 +35,7 @@ mod items;
 mod record;
 mod recovery;
 mod software;
+mod space;
 mod store;
 #[cfg(test)]
 mod stories;

@@ -63,6 +63,10 @@ pub struct StorageUsed {
     pub documents: i64,
     /// Records held.
     pub records: i64,
+    /// Bytes free on the phone, if it says so.
+    pub free_bytes: Option<i64>,
+    /// They are few: below 128 MiB.
+    pub low: bool,
 }
 
 /// What kind of thing happened.
@@ -104,6 +108,8 @@ pub enum PhoneEventKind {
     HubRestored,
     /// The store was damaged and has been mended.
     Mended,
+    /// Room on the phone runs out, or there is some again.
+    Storage,
 }
 
 /// One thing that happened.
@@ -204,6 +210,8 @@ impl From<Storage> for StorageUsed {
             bytes: signed(storage.bytes),
             documents: signed(storage.documents),
             records: signed(storage.records),
+            free_bytes: storage.free_bytes.map(signed),
+            low: storage.low,
         }
     }
 }
@@ -241,6 +249,7 @@ impl From<EventKind> for PhoneEventKind {
             EventKind::CaptureDiscarded => Self::CaptureDiscarded,
             EventKind::HubRestored => Self::HubRestored,
             EventKind::Mended => Self::Mended,
+            EventKind::Storage => Self::Storage,
         }
     }
 }

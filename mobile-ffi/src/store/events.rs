@@ -50,6 +50,8 @@ pub enum EventKind {
     HubRestored = 16,
     /// The store was damaged and has been mended.
     Mended = 17,
+    /// Room on the phone runs out, or there is some again.
+    Storage = 18,
 }
 
 /// One event.
@@ -143,6 +145,7 @@ fn kind(number: i64) -> Result<EventKind, DeviceError> {
         15 => EventKind::CaptureDiscarded,
         16 => EventKind::HubRestored,
         17 => EventKind::Mended,
+        18 => EventKind::Storage,
         _ => return Err(DeviceError::damaged("event")),
     })
 }

@@ -102,6 +102,7 @@ impl Device {
     }
 
     fn step(&mut self) -> Result<Step, DeviceError> {
+        self.watch_space()?;
         let now = self.host.clock.read()?;
         if let Some((ms, why)) = self.pace.wait(&now) {
             return Ok(Step::Wait { ms, why });
