@@ -117,6 +117,8 @@ fn request(head: Head, push: Vec<Push>) -> SyncRequest {
         renew: false,
         // Nobody reads what the reply tells of others.
         max_bytes: 0,
+        seen: None,
+        disputed: None,
     }
 }
 
