@@ -16,7 +16,7 @@ use crate::act::Act;
 use crate::device::Device;
 use crate::error::DeviceError;
 use crate::record::Job;
-use crate::store::feed;
+use crate::store::{feed, meta};
 
 /// A recorded arrival.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -55,6 +55,33 @@ impl Device {
             None => None,
         };
         Ok(ArrivalReceipt { fact, likely })
+    }
+
+    /// What the rule would say of such a claim now, for the screen while the team stands there:
+    /// nothing is recorded. `None` as in [`ArrivalReceipt::likely`].
+    ///
+    /// # Errors
+    /// When the job is not on this phone, or the store or the platform fails.
+    pub fn expected_arrival(
+        &self,
+        job: Job,
+        tap: ClockReading,
+        datum: Datum,
+        fixes: Vec<Fix>,
+    ) -> Result<Option<Verdict>, DeviceError> {
+        let Some(order) = self.order_of(job)? else { return Ok(None) };
+        let identity = meta::identity(self.store.read())?;
+        let head = meta::head(self.store.read())?;
+        let author = DeviceAuthor {
+            device: identity.device,
+            install: identity.install,
+            seq: head.seq + 1,
+            prev: head.fact,
+            clock: self.host.clock.read()?,
+            anchors: Vec::new(),
+            restates: None,
+        };
+        self.likely(order, &ArrivalClaim { order: Some(order), tap, datum, fixes }, &author)
     }
 
     fn order_of(&self, job: Job) -> Result<Option<FactId>, DeviceError> {

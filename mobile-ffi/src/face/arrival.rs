@@ -1,10 +1,13 @@
 //! Being on scene: the claim with its evidence, and what the rule is likely to say of it.
 
+use onscene_sync_core::place::{self, Fix};
 use onscene_sync_core::rules::arrival::{self, Grade, Language, Reason, Timing};
+use onscene_sync_core::time::ClockReading;
 
 use super::convert::job;
 use super::core::PhoneCore;
 use super::error::PhoneError;
+use super::host::{self, PhoneReading};
 use super::place::{Datum, PhoneFix};
 use crate::ArrivalReceipt;
 
@@ -92,6 +95,17 @@ pub struct LikelyVerdict {
     pub reasons: Vec<VerdictReason>,
 }
 
+/// What a claim to be on scene rests on.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct EvidenceWindow {
+    /// What the clocks showed when the inspector tapped: read them with the app's own `PhoneClock`.
+    pub tap: PhoneReading,
+    /// Datum of all fixes.
+    pub datum: Datum,
+    /// The fixes, in the order taken.
+    pub fixes: Vec<PhoneFix>,
+}
+
 /// An arrival that is on record on this phone.
 #[derive(Debug, Clone, PartialEq, uniffi::Record)]
 pub struct Arrival {
@@ -104,22 +118,41 @@ pub struct Arrival {
 
 #[uniffi::export]
 impl PhoneCore {
-    /// Claims to be on scene now, with the fixes of the evidence window in the order taken, at most
-    /// 200, all in `datum`.
+    /// Claims to be on scene since `tap`, with the evidence window: the fixes from half a minute
+    /// before the tap to two and a half minutes after it, in the order taken, at most 200.
     ///
     /// # Errors
     /// When there are too many fixes or one is not usable, or the visit is not on this phone.
-    pub fn arrive(
+    pub fn arrive(&self, visit: String, window: EvidenceWindow) -> Result<Arrival, PhoneError> {
+        self.call("arrive", |device| {
+            let (tap, datum, fixes) = window.read()?;
+            Ok(device.arrive(job(&visit)?, tap, datum, fixes)?.into())
+        })
+    }
+
+    /// What the rule would say of such a claim now, for the screen while the team stands there.
+    /// Nothing is recorded. Nothing for a patrol, and where this app does not know the policy.
+    ///
+    /// # Errors
+    /// When a fix is not usable, or the visit is not on this phone.
+    pub fn expected_arrival(
         &self,
         visit: String,
-        datum: Datum,
-        fixes: Vec<PhoneFix>,
-    ) -> Result<Arrival, PhoneError> {
-        let tap = self.now()?;
-        self.call("arrive", |device| {
-            let fixes = fixes.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
-            Ok(device.arrive(job(&visit)?, tap, datum.into(), fixes)?.into())
+        window: EvidenceWindow,
+    ) -> Result<Option<LikelyVerdict>, PhoneError> {
+        self.call("expected_arrival", |device| {
+            let (tap, datum, fixes) = window.read()?;
+            let verdict = device.expected_arrival(job(&visit)?, tap, datum, fixes)?;
+            Ok(verdict.map(Into::into))
         })
+    }
+}
+
+impl EvidenceWindow {
+    fn read(self) -> Result<(ClockReading, place::Datum, Vec<Fix>), PhoneError> {
+        let tap = host::reading(self.tap).map_err(PhoneError::platform)?;
+        let fixes = self.fixes.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+        Ok((tap, self.datum.into(), fixes))
     }
 }
 

@@ -7,7 +7,6 @@ use std::thread::{self, ThreadId};
 
 use onscene_sync_core::enrolment::message::KeyLevel;
 use onscene_sync_core::sync::version;
-use onscene_sync_core::time::ClockReading;
 
 use super::error::PhoneError;
 use super::host::{self, PhoneClock, PhoneKeys};
@@ -150,11 +149,6 @@ impl PhoneCore {
             // A log that fails has nobody to be told of it.
             log.write(LogLine { level, event: event.to_owned(), fields }).ok();
         }
-    }
-
-    /// The clocks, read before the lock is taken.
-    pub(super) fn now(&self) -> Result<ClockReading, PhoneError> {
-        host::now(&*self.clock).map_err(PhoneError::platform)
     }
 
     fn locked<T>(

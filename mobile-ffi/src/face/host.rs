@@ -117,9 +117,9 @@ pub(super) fn lent(
     }
 }
 
-/// Reads the clocks.
-pub(super) fn now(clock: &dyn PhoneClock) -> Result<ClockReading, HostFailure> {
-    let PhoneReading { wall_ms, boot_ns, boot_id } = clock.read()?;
+/// A reading as the library keeps it.
+pub(super) fn reading(reading: PhoneReading) -> Result<ClockReading, HostFailure> {
+    let PhoneReading { wall_ms, boot_ns, boot_id } = reading;
     let unreadable =
         |_| HostFailure::Unavailable { reason: "the boot clock shows a time before 0".to_owned() };
     let boot_ns = u64::try_from(boot_ns).map_err(unreadable)?;
@@ -137,7 +137,7 @@ struct LentClock(Arc<dyn PhoneClock>);
 
 impl Clock for LentClock {
     fn read(&self) -> Result<ClockReading, HostError> {
-        Ok(now(&*self.0)?)
+        Ok(reading(self.0.read()?)?)
     }
 }
 

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `core` | opening, closing, the one lock, panics |
 //! | `host`, `log` | what the platform lends |
-//! | `account`, `work`, `recording`, `arrival`, `outbox`, `sync` | the calls and their types, by subject |
+//! | `account`, `work`, `recording`, `arrival`, `evidence`, `outbox`, `sync` | the calls and their types, by subject |
 //! | `place`, `convert` | positions, and how values cross |
 //! | `error` | what a call can fail with |
 
@@ -24,6 +24,7 @@ mod arrival;
 mod convert;
 mod core;
 mod error;
+mod evidence;
 mod host;
 mod log;
 mod outbox;
@@ -37,9 +38,14 @@ mod work;
 pub use self::core::{CoreInfo, PhoneConfig, PhoneCore, core_info};
 pub use account::{Enrolment, PhoneStanding};
 pub use arrival::{
-    Arrival, ArrivalTiming, Conclusion, LikelyVerdict, PlaceGrade, TimeGrade, VerdictReason,
+    Arrival, ArrivalTiming, Conclusion, EvidenceWindow, LikelyVerdict, PlaceGrade, TimeGrade,
+    VerdictReason,
 };
 pub use error::{HostFailure, KeyFault, PhoneError, StorageFault};
+pub use evidence::{
+    EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileRange,
+    FileRequest, FileState, FileStep, MediaKind, UnfinishedFile, UnknownFile,
+};
 pub use host::{PhoneClock, PhoneKeyLevel, PhoneKeys, PhoneReading};
 pub use log::{LogField, LogLevel, LogLine, PhoneLog};
 pub use outbox::{PhoneEvent, PhoneEventKind, PhoneRecord, RecordCounts, RecordState, StorageUsed};

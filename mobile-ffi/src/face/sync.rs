@@ -212,14 +212,20 @@ impl From<WaitReason> for WaitFor {
     }
 }
 
+impl PhoneHeader {
+    pub(super) fn all(headers: Vec<(&'static str, String)>) -> Vec<Self> {
+        let header = |(name, value): (&str, String)| Self { name: name.to_owned(), value };
+        headers.into_iter().map(header).collect()
+    }
+}
+
 impl From<HttpRequest> for PhoneRequest {
     fn from(request: HttpRequest) -> Self {
-        let header = |(name, value): (&str, String)| PhoneHeader { name: name.to_owned(), value };
         Self {
             id: signed(request.id),
             method: request.method.to_owned(),
             url: request.url,
-            headers: request.headers.into_iter().map(header).collect(),
+            headers: PhoneHeader::all(request.headers),
             body: request.body,
             deadline_ms: signed(request.deadline_ms),
         }

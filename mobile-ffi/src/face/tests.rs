@@ -186,6 +186,10 @@ fn fixes(app: &App) -> Vec<PhoneFix> {
     (0..100).map(fix).collect()
 }
 
+fn window(app: &App) -> EvidenceWindow {
+    EvidenceWindow { tap: app.read().unwrap(), datum: Datum::Wgs84, fixes: fixes(app) }
+}
+
 #[test]
 fn a_visit_recorded_offline_is_verified_after_one_round() {
     let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
@@ -194,9 +198,15 @@ fn a_visit_recorded_offline_is_verified_after_one_round() {
     let core = app.enrolled(folder.path(), &mut hub);
     assert_eq!(core.standing().unwrap().unwrap().check_words.len(), 4);
     let work = core.my_work().unwrap().remove(0);
-    let window = fixes(&app);
     core.accept(work.order.clone()).unwrap();
-    let arrival = core.arrive(work.visit.clone(), Datum::Wgs84, window).unwrap();
+    let window = window(&app);
+    let early = EvidenceWindow { fixes: window.fixes[..20].to_vec(), ..window.clone() };
+    let early = core.expected_arrival(work.visit.clone(), early).unwrap().unwrap();
+    assert_eq!(early.place, PlaceGrade::ProbablyInside, "{early:?}");
+    app.fake.advance(110_000);
+    let expected = core.expected_arrival(work.visit.clone(), window.clone()).unwrap();
+    let arrival = core.arrive(work.visit.clone(), window).unwrap();
+    assert_eq!(arrival.likely, expected, "nothing was recorded in between");
     let likely = arrival.likely.unwrap();
     assert_eq!(
         (likely.conclusion, likely.place),
@@ -307,9 +317,9 @@ fn what_cannot_be_taken_is_named() {
         other => panic!("{other:?}"),
     };
     let arrive = |change: fn(&mut PhoneFix)| {
-        let mut fix = fixes(&app).remove(0);
-        change(&mut fix);
-        named(core.arrive(visit.clone(), Datum::Wgs84, vec![fix]).map(drop))
+        let mut window = window(&app);
+        change(&mut window.fixes[0]);
+        named(core.arrive(visit.clone(), window).map(drop))
     };
     assert_eq!(arrive(|fix| fix.place.latitude = f64::NAN), "place");
     assert_eq!(arrive(|fix| fix.accuracy_m = 0.0), "accuracy_m");

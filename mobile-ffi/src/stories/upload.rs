@@ -193,6 +193,20 @@ fn an_answer_counts_after_the_app_was_killed_and_only_once() {
 }
 
 #[test]
+fn a_request_that_died_with_the_app_need_not_be_waited_for() {
+    let mut scene = Scene::with_photo(100_000);
+    assert_eq!(scene.device.open_upload(), Ok(None));
+    scene.answered();
+    let request = scene.next();
+    let mut scene = scene.restart();
+    assert_eq!(scene.device.open_upload(), Ok(Some(request.id)));
+    scene.device.upload_failed(request.id, "the app was started anew").unwrap();
+    assert_eq!(scene.device.open_upload(), Ok(None));
+    scene.upload();
+    assert!(is_verified(&scene.states()[0]));
+}
+
+#[test]
 fn the_nearest_clock_goes_first_then_the_smallest_and_a_video_lets_photos_pass() {
     let mut scene = scene();
     scene.hub.now += 600_000;

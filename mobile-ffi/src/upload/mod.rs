@@ -131,6 +131,16 @@ impl Device {
         Ok(())
     }
 
+    /// The request that stands open, also one that a killed app left. A host whose platform does not
+    /// carry transfers on by itself hands it to [`Device::upload_failed`] when it starts, and need
+    /// not wait for its deadline.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn open_upload(&self) -> Result<Option<u64>, DeviceError> {
+        Ok(meta::get::<Open>(self.store.read(), OPEN)?.map(|open| open.id))
+    }
+
     /// Tries everything again now: the network is back, the person asked for it.
     pub fn upload_soon(&mut self) {
         self.lane.hurry();

@@ -1,0 +1,5 @@
+package android.system
+
+object SystemCleaner {
+    fun cleaner(): java.lang.ref.Cleaner = java.lang.ref.Cleaner.create()
+}
