@@ -1,5 +1,5 @@
-//! The hub's own keys: one signs facts and anchors, one access tokens, and one opens what phones that
-//! lost their key hand in.
+//! The hub's own keys: one signs facts and anchors, one access tokens, one opens what phones that
+//! lost their key hand in; those of the vault.
 
 use std::fmt;
 use std::fs;
@@ -14,6 +14,7 @@ use onscene_sync_core::recovery::offer::{self, RecoverySecret};
 use thiserror::Error;
 
 use crate::random::{self, Random};
+use crate::vault::keys::VaultKeys;
 
 /// A key file that cannot be used.
 #[derive(Debug, Error)]
@@ -27,7 +28,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// Not a seed.
-    #[error("{0}: expected 64 lower-case hexadecimal digits (a 32-byte Ed25519 seed)")]
+    #[error("{0}: expected 64 lower-case hexadecimal digits (32 bytes)")]
     Malformed(PathBuf),
     /// Others can read it.
     #[error("{0}: other users can read this private key: `chmod 600` it")]
@@ -45,6 +46,8 @@ pub struct Keys {
     pub token_seed: [u8; 32],
     /// Opens the keys of phones' stores (see [`onscene_sync_core::recovery`]).
     pub recovery: RecoverySecret,
+    /// The keys to complainants.
+    pub vault: VaultKeys,
 }
 
 impl fmt::Debug for Keys {
@@ -54,7 +57,8 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Reads `facts.seed`, `token.seed` and `recovery.seed` from `dir`; with `make`, absent ones are made first.
+    /// Reads `facts.seed`, `token.seed`, `recovery.seed` and the vault's keys from `dir`; with `make`,
+    /// absent ones are made first.
     ///
     /// # Errors
     /// When a file is absent (without `make`), unreadable, malformed or readable by others.
@@ -66,7 +70,8 @@ impl Keys {
         let facts = SoftwareEd25519::from_seed(&seed("facts.seed")?);
         let token_seed = seed("token.seed")?;
         let recovery = RecoverySecret::from_seed(&seed("recovery.seed")?);
-        Ok(Self { facts, token_seed, recovery })
+        let vault = VaultKeys::open(dir, make, random)?;
+        Ok(Self { facts, token_seed, recovery, vault })
     }
 
     /// Keys from chance alone, for tests.
@@ -75,7 +80,8 @@ impl Keys {
         let facts = SoftwareEd25519::from_seed(&random::bytes(random));
         let token_seed = random::bytes(random);
         let recovery = RecoverySecret::from_seed(&random::bytes(random));
-        Self { facts, token_seed, recovery }
+        let vault = VaultKeys::ephemeral(&token_seed);
+        Self { facts, token_seed, recovery, vault }
     }
 
     /// The public recovery key as phones get it: signed, base64url.
@@ -91,25 +97,46 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> KeyError {
     |source| KeyError::Io { path, source }
 }
 
-fn read_or_make(path: &Path, make: bool, random: &dyn Random) -> Result<[u8; 32], KeyError> {
-    match fs::read_to_string(path) {
-        Ok(text) => {
-            let mode = fs::metadata(path).map_err(at(path))?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(KeyError::Exposed(path.to_owned()));
-            }
-            parse_seed(text.trim_end()).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+/// Reads a secret of 32 bytes that only its owner can read; with `make`, an absent one is made first.
+pub(crate) fn read_or_make(
+    path: &Path,
+    make: bool,
+    random: &dyn Random,
+) -> Result<[u8; 32], KeyError> {
+    match parse_file(path)? {
+        Some(secret) => Ok(secret),
+        None if make => {
+            let secret = random::bytes(random);
+            write_secret(path, &secret)?;
+            Ok(secret)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-            let seed = random::bytes(random);
-            write_private(path, &to_text(&seed)).map_err(at(path))?;
-            Ok(seed)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(KeyError::Missing(path.to_owned()))
-        }
-        Err(error) => Err(at(path)(error)),
+        None => Err(KeyError::Missing(path.to_owned())),
     }
+}
+
+/// The secret in a file; `None` when there is no such file.
+fn parse_file(path: &Path) -> Result<Option<[u8; 32]>, KeyError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(at(path)(error)),
+    };
+    let mode = fs::metadata(path).map_err(at(path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Exposed(path.to_owned()));
+    }
+    let secret = parse_seed(text.trim_end());
+    secret.map(Some).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+}
+
+/// Reads a secret of 32 bytes.
+pub(crate) fn read_secret(path: &Path) -> Result<[u8; 32], KeyError> {
+    parse_file(path)?.ok_or_else(|| KeyError::Missing(path.to_owned()))
+}
+
+/// Writes a new secret of 32 bytes.
+pub(crate) fn write_secret(path: &Path, secret: &[u8; 32]) -> Result<(), KeyError> {
+    write_private(path, &to_text(secret)).map_err(at(path))
 }
 
 /// Writes a new file that only its owner can read, and makes sure that it is on the disk. It is

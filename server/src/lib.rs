@@ -12,6 +12,7 @@
 //! | [`audit`] | the log that shows when it is rewritten |
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`cases`] | what is recorded, judged and owed about each case |
+//! | [`vault`] | complainants, and who looked at them |
 //! | [`jobs`] | work to be done later |
 //! | [`poke`] | "something new", between requests |
 //! | [`phone`], [`demo`] | the command-line phone, the demonstration |
@@ -37,3 +38,4 @@ pub mod problem;
 pub mod random;
 pub mod store;
 pub mod telemetry;
+pub mod vault;

@@ -13,6 +13,7 @@
 //! | [`seal`] | values that only the holder of a key can read |
 //! | [`rules`] | facts in, verdict out |
 //! | [`audit`] | the log that shows when it is rewritten |
+//! | [`privacy`] | what would give a person away in a free text |
 //! | [`sync`] | both halves of the protocol |
 //!
 //! Deliberately absent: files, sockets, threads, a clock, randomness. They are arguments, and the
@@ -28,6 +29,7 @@ pub mod guard;
 pub mod id;
 pub mod limits;
 pub mod place;
+pub mod privacy;
 pub mod recovery;
 pub mod rules;
 pub mod seal;

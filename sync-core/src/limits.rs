@@ -32,6 +32,10 @@ pub const FACT_BYTES: usize = 48 * 1024;
 pub const CHAIN_SEQ: u64 = 1 << 40;
 /// Characters (Unicode scalar values) of a free text.
 pub const TEXT_CHARS: usize = 4_000;
+/// Characters of a complainant's name or number.
+pub const COMPLAINANT_CHARS: usize = 60;
+/// Characters of a complainant's address.
+pub const COMPLAINANT_ADDRESS_CHARS: usize = 200;
 /// Position fixes in one arrival claim.
 pub const FIXES: usize = 200;
 /// Anchors that one fact may newly refer to.

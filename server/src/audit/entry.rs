@@ -3,6 +3,7 @@
 use minicbor::Encoder;
 use onscene_sync_core::audit::tree;
 use onscene_sync_core::fact::Body;
+use onscene_sync_core::fact::body::Receipt;
 use onscene_sync_core::id::{DeviceId, Hash, PersonId};
 use onscene_sync_core::time::Millis;
 use sqlx::any::AnyRow;
@@ -76,6 +77,20 @@ actions! {
     LogDisputed = 17, "log_disputed";
     /// A phone holds a checkpoint of entries that were lost in a restore; `object` is its root.
     LossWitnessed = 18, "loss_witnessed";
+    /// The complainant of the case `subject` was stored.
+    ComplainantStored = 19, "complainant_stored";
+    /// Somebody looked at the complainant of the case `subject`; `detail` is the purpose, `object` a
+    /// salted hash of the reason.
+    ComplainantRead = 20, "complainant_read";
+    /// The complainant of the case `subject` was erased.
+    ComplainantErased = 21, "complainant_erased";
+    /// A team asked the complainant of the case `subject` through the command centre; `object` is the
+    /// question's number.
+    CallBackAsked = 22, "call_back_asked";
+    /// The command centre answered; `object` is the question's number.
+    CallBackAnswered = 23, "call_back_answered";
+    /// The vault got another master key; `object` is its generation.
+    VaultRotated = 24, "vault_rotated";
 }
 
 impl Deed {
@@ -250,6 +265,14 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::Ordered(ordered) => Some(ordered.by),
         Body::OrderWithdrawn(about) | Body::Urged(about) | Body::Returned(about) => Some(about.by),
         Body::ReviewSettled(settled) => Some(settled.by),
+        Body::CoordinationOpened(text)
+        | Body::ComplainantTold(text)
+        | Body::Closed(text)
+        | Body::Reopened(text) => text.by,
+        Body::OrderReceived(received) => match received.receipt {
+            Receipt::Desk { by } => Some(by),
+            _ => None,
+        },
         _ => None,
     }
 }

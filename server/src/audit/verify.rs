@@ -145,18 +145,20 @@ async fn begin(
 ) -> Result<(Walk, Report), StoreError> {
     let mut report = Report::default();
     let end = keeper::size(tx, false).await?;
-    let mut all = own_checkpoints(tx).await?;
-    all.extend(disputes(tx).await?);
-    all.extend(claims);
+    let mut held = disputes(tx).await?;
+    held.extend(claims);
+    let own = own_checkpoints(tx).await?.into_iter().map(|claim| (claim, true));
+    let all = own.chain(held.into_iter().map(|claim| (claim, false)));
     let mut walk = Walk { size: 0, end, range: Vec::new(), claims: BTreeMap::new() };
-    for Claim { from, signed } in all {
+    for (Claim { from, signed }, is_own) in all {
         report.checkpoints += 1;
         if !signed.is_signed_by(&hub_key) {
             report.faults.push(format!("{from}: not signed by this hub's key"));
             continue;
         }
         let log = &signed.checkpoint;
-        if news::difference(tx, &signed).await? == Some(Deed::LossWitnessed) {
+        // What this database signed stands in it, whatever was restored.
+        if !is_own && news::difference(tx, &signed).await? == Some(Deed::LossWitnessed) {
             let size = log.size;
             report.notes.push(format!("{from}: of {size} entries, lost in part by a restore"));
             continue;

@@ -209,6 +209,11 @@ pub(super) fn revoked() -> Problem {
         .detail("it may only hand in what it still holds, by syncing; then enrol it anew")
 }
 
+pub(super) fn not_a_desk() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "desk_only", "This is done at a desk")
+        .detail("identities never reach a phone: ask the command centre through a call-back")
+}
+
 pub(super) fn not_a_phone() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "not_a_phone", "Only enrolled phones do this")
         .detail("use the access token of an enrolled phone, not a personal key")

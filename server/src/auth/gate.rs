@@ -35,6 +35,8 @@ pub enum Access {
     Phone,
     /// Someone whose role may do this somewhere; the handler checks where.
     May(Action),
+    /// The same, but never with a phone, whoever carries it.
+    Desk(Action),
 }
 
 /// One method of one address.
@@ -79,6 +81,26 @@ impl Routes {
         self.add(Method::POST, path, access, on(MethodFilter::POST, handler))
     }
 
+    /// Adds a PUT.
+    #[must_use]
+    pub fn put<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::PUT, path, access, on(MethodFilter::PUT, handler))
+    }
+
+    /// Adds a DELETE.
+    #[must_use]
+    pub fn delete<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::DELETE, path, access, on(MethodFilter::DELETE, handler))
+    }
+
     /// Adds a PATCH.
     #[must_use]
     pub fn patch<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
@@ -97,16 +119,6 @@ impl Routes {
         T: 'static,
     {
         self.add(Method::HEAD, path, access, on(MethodFilter::HEAD, handler))
-    }
-
-    /// Adds a DELETE.
-    #[must_use]
-    pub fn delete<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        self.add(Method::DELETE, path, access, on(MethodFilter::DELETE, handler))
     }
 
     /// Adds an OPTIONS.
@@ -190,7 +202,7 @@ async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<(), Probl
             return Ok(());
         }
         Access::Phone => Action::Sync,
-        Access::May(action) => action,
+        Access::May(action) | Access::Desk(action) => action,
     };
     let viewer = credentials::viewer(app, parts).await?;
     let revoked = viewer.seat.is_some_and(|seat| seat.revoked);
@@ -200,6 +212,9 @@ async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<(), Probl
         }
     } else if revoked {
         return Err(credentials::revoked());
+    }
+    if matches!(access, Access::Desk(_)) && viewer.seat.is_some() {
+        return Err(credentials::not_a_desk());
     }
     // A revoked phone hands in what it holds, whatever its owner does by now.
     if !revoked && viewer.role.reach(action) == Reach::Nothing {

@@ -20,7 +20,7 @@ pub enum Role {
     Inspector,
     /// Supervision (督查): rechecks, settles reviews and what was quarantined.
     Supervisor,
-    /// A bureau leader: reads everything but identities.
+    /// A bureau leader: reads everything but identities, and may have one erased.
     Leader,
     /// Reads everything, writes nothing.
     Auditor,
@@ -107,6 +107,9 @@ const DISPATCHER: Grants = &[
     (Action::DispatchCases, Reach::Everything),
     (Action::ConfirmOrders, Reach::Everything),
     (Action::PressUnits, Reach::Everything),
+    (Action::StoreComplainants, Reach::Everything),
+    (Action::ReadComplainants, Reach::Everything),
+    (Action::AnswerTeams, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -119,6 +122,7 @@ const UNIT_LEADER: Grants = &[
     (Action::RevokePhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
     (Action::ConfirmOrders, Reach::Subtree),
+    (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
 ];
 
@@ -127,6 +131,7 @@ const INSPECTOR: Grants = &[
     (Action::ReadTeams, Reach::OwnUnit),
     (Action::ReadPeople, Reach::OwnUnit),
     (Action::ReadCases, Reach::OwnUnit),
+    (Action::AskCentre, Reach::OwnUnit),
     (Action::Sync, Reach::OwnUnit),
 ];
 
@@ -140,6 +145,9 @@ const SUPERVISOR: Grants = &[
     (Action::PressUnits, Reach::Subtree),
     (Action::ReadQuarantine, Reach::Subtree),
     (Action::SettleQuarantine, Reach::Subtree),
+    (Action::ReadComplainants, Reach::Subtree),
+    (Action::EraseComplainants, Reach::Subtree),
+    (Action::AuditComplainants, Reach::Subtree),
     (Action::Sync, Reach::Subtree),
 ];
 
@@ -149,6 +157,7 @@ const LEADER: Grants = &[
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
     (Action::SettleReviews, Reach::Everything),
+    (Action::EraseComplainants, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -159,6 +168,7 @@ const AUDITOR: Grants = &[
     (Action::ReadCases, Reach::Everything),
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
+    (Action::AuditComplainants, Reach::Everything),
 ];
 
 impl fmt::Display for Role {
@@ -231,6 +241,18 @@ pub enum Action {
     SettleQuarantine,
     /// Read the audit log.
     ReadAudit,
+    /// Store who raised a case.
+    StoreComplainants,
+    /// Look at who raised a case, on record.
+    ReadComplainants,
+    /// Erase who raised a case.
+    EraseComplainants,
+    /// See who looked at a case's complainant.
+    AuditComplainants,
+    /// Ask a complainant through the command centre.
+    AskCentre,
+    /// Answer teams that ask.
+    AnswerTeams,
 }
 
 /// How far an action reaches.
@@ -276,8 +298,21 @@ mod tests {
             Action::PressUnits,
             Action::SettleReviews,
             Action::SettleQuarantine,
+            Action::StoreComplainants,
+            Action::ReadComplainants,
+            Action::EraseComplainants,
+            Action::AskCentre,
+            Action::AnswerTeams,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
+    }
+
+    #[test]
+    fn identities_are_for_the_command_centre_and_supervision_alone() {
+        let readers = Role::ALL
+            .into_iter()
+            .filter(|role| role.reach(Action::ReadComplainants) != Reach::Nothing);
+        assert_eq!(readers.collect::<Vec<_>>(), [Role::Dispatcher, Role::Supervisor]);
     }
 
     #[test]

@@ -43,6 +43,8 @@ use thiserror::Error;
 use crate::hub::HubError;
 use crate::jobs::JobError;
 use crate::store::{StoreError, TxError};
+use crate::vault::VaultError;
+use crate::vault::guard::Exposed;
 
 /// Why something was not done to a case.
 #[derive(Debug, Error)]
@@ -81,6 +83,9 @@ pub enum CaseError {
         /// In words, with what to do.
         why: String,
     },
+    /// A text would give a person away.
+    #[error("{}", .0.in_words())]
+    Exposed(Exposed),
     /// A fact names a policy that this program does not know.
     #[error(transparent)]
     Policy(#[from] UnknownPolicy),
@@ -98,6 +103,15 @@ impl From<HubError> for CaseError {
             return Self::UnknownCase(doc);
         }
         Self::Hub(error)
+    }
+}
+
+impl From<VaultError> for CaseError {
+    fn from(error: VaultError) -> Self {
+        if let VaultError::Store(error) = error {
+            return Self::Store(error);
+        }
+        Self::Broken(error.to_string())
     }
 }
 

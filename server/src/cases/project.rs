@@ -201,6 +201,16 @@ pub async fn unit_of(tx: &mut Tx, case: DocId) -> Result<Option<Option<UnitId>>,
     row.map(|row| Ok(row.opt_array("unit_id")?.map(UnitId::from_bytes))).transpose()
 }
 
+/// A case's number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn number_of(tx: &mut Tx, case: DocId) -> Result<Option<String>, StoreError> {
+    let query = sqlx::query("SELECT number FROM case_row WHERE case_id = $1");
+    let row = query.bind(&case.as_bytes()[..]).fetch_optional(tx.conn()).await?;
+    row.map(|row| row.text("number")).transpose()
+}
+
 /// When the arrival clock of the live order runs out, as of its newest fact; `None` when it waits
 /// for nothing or stands still.
 fn arrival_due(case: &Case) -> Result<Option<Millis>, CaseError> {

@@ -13,6 +13,7 @@ use crate::hub::append::append;
 use crate::hub::{HubError, documents};
 use crate::poke::Poke;
 use crate::store::Tx;
+use crate::vault::guard;
 
 /// A clock set back by more than this was far ahead before: an operator has to look at what was
 /// stated then, and nothing more is to be stated in that future.
@@ -72,13 +73,14 @@ impl Case {
     /// that its clocks call for.
     ///
     /// # Errors
-    /// When the hub cannot write.
+    /// [`CaseError::Exposed`] when a text would give a person away; when the hub cannot write.
     pub async fn state(
         &mut self,
         tx: &mut Tx,
         app: &App,
         bodies: Vec<Body>,
     ) -> Result<Stated, CaseError> {
+        guard::check_facts(tx, app, self.id, &bodies).await?.map_err(CaseError::Exposed)?;
         let at = self.moment_for(&bodies, app.now());
         let appended = append(tx, app, self.id, at, bodies).await?;
         let facts = appended.facts.iter().map(|(id, _)| *id).collect();

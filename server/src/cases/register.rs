@@ -14,12 +14,13 @@ use super::{CaseError, project, required_text};
 use crate::app::App;
 use crate::hub::{buckets, documents};
 use crate::store::{RowExt as _, StoreError, Tx};
+use crate::vault::record::{self, Sealed};
 
 /// Characters of a matter's key.
 const MATTER_CHARS: usize = 64;
 
-/// A matter to be registered. It never holds who complained.
-#[derive(Debug, Clone, PartialEq)]
+/// A matter to be registered.
+#[derive(Debug, Clone)]
 pub struct Registration {
     /// Class.
     pub class: CaseClass,
@@ -39,6 +40,8 @@ pub struct Registration {
     pub drill: bool,
     /// For the bureau's leaders to see at once.
     pub grave: bool,
+    /// Who raised it: goes into the vault, and nowhere else.
+    pub complainant: Option<Sealed>,
 }
 
 /// Registers a matter as the new document `id`.
@@ -57,6 +60,9 @@ pub async fn register(
     documents::create(tx, id, DocKind::Case, now).await?;
     let number = project::next_number(tx, now).await?;
     project::begin(tx, id, &number, now).await?;
+    if let Some(sealed) = &new.complainant {
+        record::store(tx, app, id, by, sealed).await?;
+    }
     let mut case = Case { id, facts: Vec::new(), record: CaseRecord::default() };
     let body = Body::Registered(Registered {
         class: new.class,

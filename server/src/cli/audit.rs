@@ -126,3 +126,54 @@ fn read(file: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(file)
         .map_err(|error| CliError::Audit(format!("{}: {error}", file.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::App;
+    use crate::audit::tend;
+
+    async fn lines(config: &Config, command: AuditCommand) -> (Result<(), CliError>, String) {
+        let mut out = Vec::new();
+        let result = run(command, config, &mut out).await;
+        (result, String::from_utf8(out).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_auditor_checks_the_log_proves_an_entry_and_sees_a_changed_row() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::for_tests(dir.path());
+        let app = App::open(config.clone()).await.unwrap();
+        assert_eq!(tend(&app).await.unwrap(), 2, "the first administrator and the key");
+        app.store.close().await;
+        let verify = |checkpoints| AuditCommand::Verify { checkpoints };
+        let (passed, out) = lines(&config, verify(Vec::new())).await;
+        assert!(passed.is_ok() && out.contains("ok   nothing was changed"), "{out}");
+
+        let (_, proof) = lines(&config, AuditCommand::Prove { entry: 1 }).await;
+        let file = dir.path().join("proof");
+        std::fs::write(&file, &proof).unwrap();
+        let hub_key = Some(Hash::from_bytes(hub_key(&config).unwrap()));
+        let check = AuditCommand::VerifyProof { file: file.clone(), hub_key };
+        let (passed, out) = lines(&Config::default(), check).await;
+        assert!(passed.is_ok() && out.contains("\"key_issued\""), "{out}");
+        std::fs::write(&file, proof.replace("index 1", "index 0")).unwrap();
+        let check = AuditCommand::VerifyProof { file: file.clone(), hub_key };
+        let (failed, _) = lines(&Config::default(), check).await;
+        assert!(failed.unwrap_err().to_string().contains("do not lead to its root"));
+        let (failed, _) = lines(&config, AuditCommand::Prove { entry: 2 }).await;
+        assert!(failed.unwrap_err().to_string().contains("check the number"));
+
+        let (_, note) = proof.split_once("\n\n").unwrap();
+        std::fs::write(&file, note).unwrap();
+        let (passed, _) = lines(&config, verify(vec![file.clone()])).await;
+        assert!(passed.is_ok());
+        sqlx::raw_sql("UPDATE audit_entry SET detail = 'auditor' WHERE n = 0")
+            .execute(&sqlx::AnyPool::connect(&config.database_url()).await.unwrap())
+            .await
+            .unwrap();
+        let (failed, out) = lines(&config, verify(vec![file])).await;
+        assert!(failed.is_err() && out.contains("FAIL the hub's own checkpoint"), "{out}");
+        assert!(out.contains("proof: its log of 2 entries is not this one"), "{out}");
+    }
+}

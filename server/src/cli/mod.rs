@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod recover;
 mod serve;
+mod vault;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,9 @@ enum Command {
     ///
     /// Run it on the hub's machine, with the hub's configuration and keys. Safe to repeat.
     Recover(RecoverArgs),
+    /// Look after the vault of complainants.
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
     /// Watch a day of a district bureau: the hub and 25 phones on a clock that runs fast.
     Demo(DemoArgs),
     /// Play an inspector's phone: enrol, list work, arrive, record, sync, go offline and back.
@@ -105,6 +109,8 @@ enum CliError {
     Phone(#[from] PhoneError),
     #[error("{0}")]
     Audit(String),
+    #[error("{0}")]
+    Vault(String),
     #[error("at least one check failed")]
     CheckFailed,
 }
@@ -135,6 +141,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Audit(command) => {
             let config = configure(cli.config.as_deref())?;
             audit::run(command, &config, &mut std::io::stdout()).await?;
+        }
+        Command::Vault(command) => {
+            let config = configure(cli.config.as_deref())?;
+            vault::run(command, &config, &mut std::io::stdout()).await?;
         }
         Command::Serve => serve::serve(configure(cli.config.as_deref())?).await?,
         Command::Migrate(MigrateArgs { restored }) => {

@@ -9,7 +9,9 @@ mod section;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use onscene_sync_core::time::Millis;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use crate::keys::{make_private_dir, make_private_file};
 use crate::store::Store;
@@ -95,7 +97,8 @@ section! {
 }
 
 section! {
-    /// The hub's keys: files facts.seed, token.seed and recovery.seed, 64 hexadecimal digits each.
+    /// The hub's keys, files of 64 hexadecimal digits each: facts.seed and token.seed sign, recovery.seed
+    /// opens phones' stores, vault.1.key and callers.key the vault of complainants.
     KeyFiles {
         /// Folder of the keys. Unset, they are made at the first start in the data folder; set, they
         /// must be there. Several processes over one database must share them.
@@ -171,6 +174,19 @@ pub struct Secret(pub String);
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.is_empty() { "unset" } else { "(secret)" })
+    }
+}
+
+impl Bureau {
+    /// A moment on the bureau's clocks, as `2026-11-23 08:00:00`.
+    #[must_use]
+    pub fn local(&self, at: Millis) -> String {
+        let local = at.plus(i64::from(self.utc_offset_min) * 60_000);
+        let local = OffsetDateTime::from_unix_timestamp(local.0.div_euclid(1000));
+        local.map_or_else(
+            |_| format!("{} ms", at.0),
+            |t| format!("{} {:02}:{:02}:{:02}", t.date(), t.hour(), t.minute(), t.second()),
+        )
     }
 }
 

@@ -34,6 +34,7 @@ use crate::cases::list::{Filter, Key, PAGE, Row, list};
 use crate::cases::register::{Registration, register};
 use crate::cases::site::SiteForm;
 use crate::cases::view::{CaseView, show};
+use crate::vault::record::{Complainant, Sealed};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
@@ -58,7 +59,7 @@ pub fn routes() -> Routes {
         .post("/v1/cases/{id}/orders/{order}/returns", Access::May(Action::PressUnits), send_back)
 }
 
-/// `POST /v1/cases`. It never holds who complained.
+/// `POST /v1/cases`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterCase {
@@ -85,6 +86,9 @@ pub struct RegisterCase {
     /// For the bureau's leaders to see at once.
     #[serde(default)]
     pub grave: bool,
+    /// Who raised it. It goes into the vault and is part of no answer.
+    #[serde(default, skip_serializing)]
+    pub complainant: Option<Complainant>,
 }
 
 fn yes() -> bool {
@@ -178,8 +182,13 @@ async fn register_case(
         jurisdiction_clear: body.jurisdiction_clear,
         drill: body.drill,
         grave: body.grave,
+        complainant: None,
     };
-    let call = Call::create(&app, viewer, key, "register", &body)?;
+    // The request is remembered by a fingerprint that tells nothing about the complainant.
+    let who = body.complainant.as_ref().map(|who| who.fingerprint(&app.keys.vault));
+    let call = Call::create(&app, viewer, key, "register", &(&body, who))?;
+    let complainant = body.complainant.as_ref().map(|who| Sealed::new(&app, call.case, who));
+    let new = Registration { complainant, ..new };
     command(call, new, |tx, app, call, new| {
         Box::pin(async move { Ok(register(tx, app, call.case, call.viewer.person, new).await?) })
     })

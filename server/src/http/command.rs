@@ -8,6 +8,7 @@ use onscene_sync_core::id::DocId;
 use serde::Serialize;
 
 use super::Problem;
+use super::complainants::exposed;
 use super::idempotency::{Command, IdempotencyKey, Reply};
 use crate::app::App;
 use crate::auth::{Action, Scope, Viewer};
@@ -141,6 +142,7 @@ impl From<CaseError> for Problem {
             CaseError::Conflict { code, why } => {
                 Self::new(StatusCode::CONFLICT, code, "The case does not stand so").detail(why)
             }
+            CaseError::Exposed(found) => exposed(&found),
             CaseError::Policy(_) | CaseError::Broken(_) => Self::internal(&detail),
         }
     }

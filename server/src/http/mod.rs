@@ -6,8 +6,10 @@
 //! problem too.
 
 pub mod audit;
+pub mod call_backs;
 pub mod cases;
 mod command;
+pub mod complainants;
 pub mod devices;
 pub mod enrol;
 pub mod extract;
@@ -73,6 +75,8 @@ pub(crate) fn api() -> Routes {
         .merge(cases::routes())
         .merge(reviews::routes())
         .merge(audit::routes())
+        .merge(complainants::routes())
+        .merge(call_backs::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never

@@ -39,7 +39,7 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sql::{count, kind_code};
+pub(crate) use sql::{count, inconsistent, kind_code};
 
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::id::DocId;

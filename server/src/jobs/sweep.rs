@@ -6,6 +6,7 @@
 //! | refresh tokens | until they end |
 //! | tracks of arrival claims | as long as the policy says |
 //! | what phones brought in a day | 7 days |
+//! | teams' questions to complainants | until thirty minutes have passed |
 //! | anchors, and the chain ends that a phone named | until the phone has synced 35 days later |
 //!
 //! A verdict needs the anchors around its claim. A phone that has synced since has handed in what it
@@ -32,6 +33,8 @@ const TOKENS: &str = "DELETE FROM refresh_token WHERE token_hash IN \
     (SELECT token_hash FROM refresh_token WHERE expires_at <= $1 LIMIT $2)";
 const TRACKS: &str = "DELETE FROM track WHERE fact_id IN \
     (SELECT fact_id FROM track WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
+const CALL_BACKS: &str = "DELETE FROM call_back WHERE id IN \
+    (SELECT id FROM call_back WHERE until_at <= $1 ORDER BY until_at LIMIT $2)";
 /// Looks at the oldest only: numbers rise with time.
 const ANCHORS: &str = "DELETE FROM anchor WHERE device = $3 AND at < $1 AND number IN \
     (SELECT number FROM anchor WHERE device = $3 ORDER BY number LIMIT $2)";
@@ -65,7 +68,8 @@ pub async fn sweep(app: &App) -> Result<u64, StoreError> {
     let erased = now.plus(-i64::from(kept_days) * DAY_MS);
     let tracks = Forget { sql: TRACKS, before: erased, device: None };
     let days = Forget { sql: DAYS, before: now.plus(-KEEP_REPLIES_MS), device: None };
-    let mut work = vec![replies, tokens, tracks, days];
+    let call_backs = Forget { sql: CALL_BACKS, before: now, device: None };
+    let mut work = vec![replies, tokens, tracks, days, call_backs];
     let read = app.store.with_read("sweep.devices", (), |tx, ()| Box::pin(newest_anchors(tx)));
     for (device, newest) in read.await? {
         let (before, device) = (newest.plus(-KEEP_ANCHORS_MS), Some(device));

@@ -72,6 +72,15 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("POST /v1/cases/{id}/verdicts/{judged}/settlement", Some(&[Supervisor, Leader])),
         ("GET /v1/quarantine", Some(&[Supervisor, Auditor])),
         ("GET /v1/quarantine/{id}", Some(&[Supervisor, Auditor])),
+        ("PUT /v1/cases/{id}/complainant", DISPATCHERS),
+        ("GET /v1/cases/{id}/complainant", DISPATCHERS),
+        ("DELETE /v1/cases/{id}/complainant", Some(&[Supervisor, Leader])),
+        ("POST /v1/cases/{id}/complainant/reads", Some(&[Dispatcher, Supervisor])),
+        ("GET /v1/cases/{id}/complainant/reads", Some(&[Supervisor, Auditor])),
+        ("POST /v1/cases/{id}/call-backs", Some(&[UnitLeader, Inspector])),
+        ("GET /v1/cases/{id}/call-backs", Some(&[UnitLeader, Inspector])),
+        ("GET /v1/call-backs", DISPATCHERS),
+        ("POST /v1/call-backs/{id}/answer", DISPATCHERS),
         ("GET /v1/audit", Some(&[Auditor])),
         ("GET /v1/audit/checkpoint", Some(&[Auditor])),
         ("GET /v1/audit/{n}/proof", Some(&[Auditor])),
@@ -118,7 +127,7 @@ async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
             let admitted = callers.is_some_and(|roles| roles.contains(&role));
             assert_eq!(refused, !admitted, "{name} as {role}: {}", answer.code());
         }
-        let for_desks = matches!(route.access, Access::May(_));
+        let for_desks = matches!(route.access, Access::May(_) | Access::Desk(_));
         assert_eq!(for_desks, callers.is_some(), "{name}");
         met.insert(name);
     }
@@ -130,7 +139,7 @@ async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
 fn filled(path: &str) -> String {
     let id = match path.split('/').nth(2) {
         Some("devices") => "00000000000000aa",
-        Some("quarantine") => "1",
+        Some("quarantine" | "call-backs") => "1",
         _ => "00000000-0000-0000-0000-00000000ffff",
     };
     let fact = "0".repeat(32);
