@@ -1,6 +1,6 @@
 //! The whole program in one value, built in one place; tests build the same one with fakes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use onscene_sync_core::id::{PersonId, UnitId};
@@ -14,6 +14,7 @@ use crate::blob::{BlobError, Blobs};
 use crate::cases;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
+use crate::evidence;
 use crate::http::Stopper;
 use crate::http::live::Listeners;
 use crate::hub::documents::Warm;
@@ -60,6 +61,8 @@ pub struct App {
     pub store: Store,
     /// Files of evidence.
     pub blobs: Blobs,
+    /// This program, to be run for one picture at a time.
+    pub program: PathBuf,
     /// The only source of time.
     pub clock: Arc<dyn Clock>,
     /// The only source of chance.
@@ -107,12 +110,13 @@ impl App {
             config: Arc::new(config),
             store,
             blobs,
+            program: this_program(),
             clock: Arc::new(SystemClock),
             random,
             keys: Arc::new(keys),
             pokes: Pokes::default(),
             listeners: Listeners::default(),
-            jobs: Jobs::new(cases::admitted::HANDLERS),
+            jobs: Jobs::new(cases::admitted::HANDLERS, evidence::WORK),
             stopper: Stopper::default(),
             warm: Arc::default(),
             audit: Arc::default(),
@@ -144,6 +148,7 @@ impl App {
         let app = Self {
             auth: Arc::new(Auth::new(&keys.token_seed, &config.http.public_url)?),
             blobs: Blobs::open(&config.blob, dir)?,
+            program: this_program(),
             config: Arc::new(config),
             store,
             clock: Arc::new(clock.clone()),
@@ -151,7 +156,7 @@ impl App {
             random,
             pokes: Pokes::default(),
             listeners: Listeners::default(),
-            jobs: Jobs::new(cases::admitted::HANDLERS),
+            jobs: Jobs::new(cases::admitted::HANDLERS, evidence::WORK),
             stopper: Stopper::default(),
             warm: Arc::default(),
             audit: Arc::default(),
@@ -182,6 +187,11 @@ impl App {
     pub fn new_id(&self) -> [u8; 16] {
         crate::random::uuid_v7(&*self.random, self.now())
     }
+}
+
+/// An empty path where the system does not tell: then no picture is looked at, which says why.
+fn this_program() -> PathBuf {
+    std::env::current_exe().unwrap_or_default()
 }
 
 fn first_administrator(random: &dyn Random, at: Millis) -> First {

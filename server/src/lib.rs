@@ -6,6 +6,7 @@
 //! | [`config`], [`clock`], [`random`], [`keys`] | what it is given: choices, time, chance, keys |
 //! | [`store`] | transactions on SQLite and PostgreSQL from one SQL text |
 //! | [`blob`], [`evidence`] | files by their hash; how they come, what they show, how long they stay |
+//! | [`picture`] | what a picture shows, found out in a process of its own |
 //! | [`auth`] | who calls, and what they may see |
 //! | [`http`] | the API |
 //! | [`problem`] | errors as the API shows them |
@@ -33,6 +34,7 @@ pub mod hub;
 pub mod jobs;
 pub mod keys;
 pub mod phone;
+pub mod picture;
 pub mod poke;
 pub mod problem;
 pub mod random;

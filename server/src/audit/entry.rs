@@ -91,6 +91,10 @@ actions! {
     CallBackAnswered = 23, "call_back_answered";
     /// The vault got another master key; `object` is its generation.
     VaultRotated = 24, "vault_rotated";
+    /// The original file of the manifest `subject` was read.
+    EvidenceRead = 40, "evidence_read";
+    /// A flag on a photo that was used before was settled; `object` is its number.
+    ReuseSettled = 41, "reuse_settled";
 }
 
 impl Deed {

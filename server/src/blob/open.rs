@@ -50,6 +50,18 @@ impl Blobs {
         Ok(Self::over(Arc::new(builder.build()?)))
     }
 
+    /// As [`Blobs::open`], and makes nothing; `None` when there is no folder yet.
+    ///
+    /// # Errors
+    /// As [`Blobs::open`].
+    pub fn open_existing(config: &Blob, data: &Path) -> Result<Option<Self>, BlobError> {
+        let dir = config.dir.clone().unwrap_or_else(|| data.join("blobs"));
+        if config.bucket.is_empty() && !dir.is_dir() {
+            return Ok(None);
+        }
+        Self::open(config, data).map(Some)
+    }
+
     /// As [`Blobs::open`] on a folder that must be there.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::record::{Case, load, policy_in_force};
 use super::site::SiteForm;
 use super::{CaseError, evidence};
+use crate::evidence::view::{self as files, FileView};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// One case, whole. Moments are Unix milliseconds.
@@ -80,6 +81,8 @@ pub struct OrderView {
     pub urges: Vec<Value>,
     /// What the team recorded as its outcome: several while its phones disagree.
     pub outcomes: Vec<OutcomeView>,
+    /// Files of evidence of the visit.
+    pub evidence: Vec<FileView>,
     /// They disagree, and nobody has decided yet.
     pub conflict: bool,
 }
@@ -177,7 +180,8 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
     let mut orders = Vec::with_capacity(record.orders.len());
     for order in &record.orders {
         let visit = evidence::document(tx, order.issued.body.inspection).await?;
-        orders.push(order_view(order, &visit)?);
+        let files = files::of_visit(tx, &visit).await?;
+        orders.push(order_view(order, &visit, files)?);
     }
     let enough = usize::try_from(policy_in_force()?.urges_before_referral).unwrap_or(usize::MAX);
     Ok(CaseView {
@@ -222,7 +226,11 @@ fn registered(stated: &Stated<Registered>) -> Value {
     })
 }
 
-fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
+fn order_view(
+    order: &Order,
+    visit: &Document,
+    evidence: Vec<FileView>,
+) -> Result<OrderView, CaseError> {
     let issued = &order.issued;
     let arrival = order.deciding_claim().map(|claim| claim.1);
     let about = |stated: &Stated<onscene_sync_core::fact::body::AboutOrder>| {
@@ -273,6 +281,7 @@ fn order_view(order: &Order, visit: &Document) -> Result<OrderView, CaseError> {
             .collect(),
         returns: order.returns.iter().map(about).collect(),
         urges: order.urges.iter().map(about).collect(),
+        evidence,
         conflict: outcomes.len() > 1,
         outcomes,
     })

@@ -3,8 +3,10 @@
 use std::io::Write;
 
 use super::CliError;
+use crate::blob::Blobs;
 use crate::cases::project;
 use crate::config::Config;
+use crate::evidence::inventory;
 use crate::hub::verify::{Report, verify};
 use crate::jobs;
 use crate::keys::Keys;
@@ -12,7 +14,13 @@ use crate::random::SystemRandom;
 use crate::store::{Store, StoreError};
 
 /// Checks everything that `config` names and writes a line for each check. Changes nothing.
-pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Result<(), CliError> {
+///
+/// With `whole`, every file of evidence is read.
+pub(super) async fn check(
+    config: &Config,
+    whole: bool,
+    out: &mut (impl Write + Send),
+) -> Result<(), CliError> {
     let mut failed = false;
     let mut report = |name: &str, result: Result<String, String>| {
         failed |= result.is_err();
@@ -29,8 +37,8 @@ pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Res
         "keys",
         keys.map(|_| format!("all in {}", dir.display())).map_err(|error| error.to_string()),
     )?;
-    match database(config).await {
-        Ok(Database { schema, faults, record, jobs }) => {
+    match database(config, whole).await {
+        Ok(Database { schema, faults, record, jobs, evidence }) => {
             report("database", Ok(format!("reachable, schema {schema}")))?;
             let whole = "no fault found".to_owned();
             report("files", if faults.is_empty() { Ok(whole) } else { Err(faults.join("; ")) })?;
@@ -42,6 +50,7 @@ pub(super) async fn check(config: &Config, out: &mut (impl Write + Send)) -> Res
             report("record", if sound { Ok(text) } else { Err(record.faults.join("; ")) })?;
             let text = format!("{} wait, {} were given up", jobs.pending, jobs.failed);
             report("jobs", if jobs.failed == 0 { Ok(text) } else { Err(text) })?;
+            report("evidence", evidence)?;
         }
         Err(error) => report("database", Err(error.to_string()))?,
     }
@@ -54,9 +63,10 @@ struct Database {
     faults: Vec<String>,
     record: Report,
     jobs: jobs::Standing,
+    evidence: Result<String, String>,
 }
 
-async fn database(config: &Config) -> Result<Database, StoreError> {
+async fn database(config: &Config, whole: bool) -> Result<Database, StoreError> {
     let url = config.database_url().replace("mode=rwc", "mode=rw");
     let store = Store::open(&url, 2).await?;
     let schema = store.require_current().await?.found;
@@ -64,8 +74,22 @@ async fn database(config: &Config) -> Result<Database, StoreError> {
     let mut record = verify(&store).await?;
     record.faults.extend(project::faults(&store).await?);
     let jobs = store.with_read("check.jobs", (), |tx, ()| Box::pin(jobs::standing(tx))).await?;
+    let evidence = evidence(config, &store, whole).await;
     store.close().await;
-    Ok(Database { schema, faults, record, jobs })
+    Ok(Database { schema, faults, record, jobs, evidence })
+}
+
+/// Whether every file of evidence is there, and with `whole` what it was.
+async fn evidence(config: &Config, store: &Store, whole: bool) -> Result<String, String> {
+    let blobs = Blobs::open_existing(&config.blob, &config.data.dir);
+    let blobs = blobs.map_err(|error| error.to_string())?;
+    let inventory = inventory::take(store, blobs.as_ref(), whole).await;
+    let inventory = inventory.map_err(|error| error.to_string())?;
+    if inventory.faults.is_empty() {
+        let how = if whole { "with the right hash" } else { "with the right size" };
+        return Ok(format!("{} files are there {how}", inventory.files));
+    }
+    Err(inventory.faults.join("; "))
 }
 
 #[cfg(test)]
@@ -75,7 +99,7 @@ mod tests {
 
     async fn lines(config: &Config) -> (bool, String) {
         let mut out = Vec::new();
-        let passed = check(config, &mut out).await.is_ok();
+        let passed = check(config, true, &mut out).await.is_ok();
         (passed, String::from_utf8(out).unwrap())
     }
 

@@ -57,6 +57,9 @@ enum Command {
     Vault(vault::VaultCommand),
     /// Watch a day of a district bureau: the hub and 25 phones on a clock that runs fast.
     Demo(DemoArgs),
+    /// Decode one picture from standard input: the hub runs this for itself.
+    #[command(name = crate::picture::SUBCOMMAND, hide = true)]
+    LookAtPicture,
     /// Play an inspector's phone: enrol, list work, arrive, record, sync, go offline and back.
     Phone(PhoneArgs),
 }
@@ -80,6 +83,9 @@ struct CheckArgs {
     /// Print a configuration file with every key, its meaning and its default, and exit.
     #[arg(long)]
     print_example: bool,
+    /// Read every file of evidence and compare its hash, not only look whether it is there.
+    #[arg(long)]
+    files: bool,
 }
 
 /// Why a command ended.
@@ -118,6 +124,9 @@ enum CliError {
 /// Runs a command; errors go to standard error in one line.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    if matches!(cli.command, Command::LookAtPicture) {
+        return crate::picture::worker::main();
+    }
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(dispatch(cli)),
         Err(error) => Err(error.into()),
@@ -133,9 +142,10 @@ pub fn run(cli: Cli) -> ExitCode {
 
 async fn dispatch(cli: Cli) -> Result<(), CliError> {
     match cli.command {
-        Command::Check(CheckArgs { print_example: true }) => {
+        Command::Check(CheckArgs { print_example: true, .. }) => {
             std::io::stdout().write_all(Config::example().as_bytes())?;
         }
+        Command::LookAtPicture => {}
         Command::Demo(args) => crate::demo::run(args, Box::new(std::io::stdout())).await?,
         Command::Phone(args) => crate::phone::cli::run(args, &mut std::io::stdout()).await?,
         Command::Audit(command) => {
@@ -154,9 +164,9 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             let config = configure(cli.config.as_deref())?;
             recover::recover(config, &file, &mut std::io::stdout()).await?;
         }
-        Command::Check(_) => {
+        Command::Check(CheckArgs { files, .. }) => {
             let config = configure(cli.config.as_deref())?;
-            check::check(&config, &mut std::io::stdout()).await?;
+            check::check(&config, files, &mut std::io::stdout()).await?;
         }
     }
     Ok(())

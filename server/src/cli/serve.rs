@@ -27,6 +27,7 @@ pub(super) async fn serve(config: Config) -> Result<(), CliError> {
     let router = http::router(&app);
     running.spawn(http::serve(listener, router, app.config.http.clone(), app.stopper.listen()));
     running.spawn(jobs::keep_running(app.clone()));
+    running.spawn(jobs::keep_working(app.clone()));
     let ended = tokio::select! {
         () = any_of(&mut signals) => Ok(()),
         // They end only when asked to. A hub without one of them must not look alive.

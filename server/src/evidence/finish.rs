@@ -8,8 +8,8 @@ use onscene_sync_core::limits::UPLOAD_PIECE_BYTES;
 use onscene_sync_core::time::Millis;
 
 use super::receive::piece_name;
-use super::uploads::{self, Upload, number};
-use super::{EvidenceError, media};
+use super::uploads::{self, Upload};
+use super::{EvidenceError, look, media, objects};
 use crate::app::App;
 use crate::blob::{BlobError, KeepError};
 use crate::store::{RowExt as _, StoreError, Tx};
@@ -38,11 +38,7 @@ pub async fn finish(app: &App, upload: &Upload) -> Result<Vec<u8>, EvidenceError
 }
 
 async fn store(app: &App, upload: &Upload) -> Result<Vec<u8>, EvidenceError> {
-    let input = (upload.clone(), app.now());
-    let claim = app
-        .store
-        .with_tx("evidence.claim", input, |tx, (upload, now)| Box::pin(claim(tx, upload, *now)));
-    let there = claim.await?;
+    let there = objects::claim(app, upload.sha256, upload.bytes).await?;
     let pieces = app
         .store
         .with_read("uploads.pieces", upload.id, |tx, id| Box::pin(uploads::pieces(tx, *id)));
@@ -74,25 +70,8 @@ async fn store(app: &App, upload: &Upload) -> Result<Vec<u8>, EvidenceError> {
     let receipt = noted.await?;
     metrics::counter!("onscene_evidence_stored_total").increment(1);
     clear(app, upload).await;
+    app.jobs.wake();
     Ok(receipt)
-}
-
-/// Says that the object is about to be written, so that it is not cleared away; `true` when it is
-/// there already.
-async fn claim(tx: &mut Tx, upload: &Upload, now: Millis) -> Result<bool, EvidenceError> {
-    let row = sqlx::query(
-        "INSERT INTO blob (sha256, bytes, touched_at) VALUES ($1, $2, $3) \
-         ON CONFLICT (sha256) DO UPDATE SET touched_at = excluded.touched_at, condemned_at = NULL \
-         WHERE blob.dropping_at IS NULL RETURNING stored_at, damaged_at",
-    )
-    .bind(&upload.sha256.as_bytes()[..])
-    .bind(number(upload.bytes))
-    .bind(now.0)
-    .fetch_optional(tx.conn())
-    .await
-    .map_err(StoreError::from)?;
-    let row = row.ok_or(EvidenceError::Clearing)?;
-    Ok(row.opt_int("stored_at")?.is_some() && row.opt_int("damaged_at")?.is_none())
 }
 
 /// The file's type by its first bytes.
@@ -137,15 +116,8 @@ async fn note_stored(
     mime: &str,
     at: Millis,
 ) -> Result<Vec<u8>, EvidenceError> {
-    sqlx::query(
-        "UPDATE blob SET stored_at = COALESCE(stored_at, $2), damaged_at = NULL, touched_at = $2 \
-         WHERE sha256 = $1",
-    )
-    .bind(&upload.sha256.as_bytes()[..])
-    .bind(at.0)
-    .execute(tx.conn())
-    .await
-    .map_err(StoreError::from)?;
+    objects::note_kept(tx, upload.sha256, at).await?;
+    look::plan(tx, upload.fact, at).await?;
     let row = sqlx::query(
         "UPDATE evidence SET stored_at = COALESCE(stored_at, $2), mime = $3, \
          receipt = COALESCE(receipt, $4), refused_at = NULL, refused_why = NULL \

@@ -7,6 +7,10 @@
 //! | [`uploads`] | rows of uploads: whose, how far, who holds it |
 //! | [`receive`] | bytes of a request into pieces, as they come |
 //! | [`finish`] | from all pieces to a stored file and its receipt |
+//! | [`look`] | size, thumbnail and likeness of a photo, by a process of its own |
+//! | [`reuse`] | the same photo on another case |
+//! | [`view`], [`download`] | what a screen shows of a file, and the file |
+//! | [`inventory`] | whether every file is where its row says |
 //! | [`sweep`] | what is cleared away, and when |
 //!
 //! Bytes come only after their manifest fact, in requests of their own, and count only when their
@@ -14,12 +18,18 @@
 //! store; a row says how many bytes there are and who holds the upload. A piece is written before
 //! the row says so, and the row moves only for its holder, so any process can go on after any other.
 
+pub mod download;
 pub mod finish;
+pub mod inventory;
+pub mod look;
 pub mod manifest;
 pub mod media;
+pub(crate) mod objects;
 pub mod receive;
+pub mod reuse;
 pub mod sweep;
 pub mod uploads;
+pub mod view;
 
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::id::FactId;
@@ -27,7 +37,11 @@ use thiserror::Error;
 
 use crate::blob::BlobError;
 use crate::cases::CaseError;
+use crate::jobs::Work;
 use crate::store::{StoreError, TxError};
+
+/// Long work about files.
+pub const WORK: &[(&str, Work)] = &[(look::LOOK, look::run)];
 
 /// Why something was not done about a file of evidence.
 #[derive(Debug, Error)]

@@ -12,6 +12,7 @@ mod command;
 pub mod complainants;
 pub mod devices;
 pub mod enrol;
+pub mod evidence;
 pub mod extract;
 pub mod fields;
 mod health;
@@ -74,6 +75,7 @@ pub(crate) fn api() -> Routes {
         .merge(quarantine::routes())
         .merge(cases::routes())
         .merge(reviews::routes())
+        .merge(evidence::routes())
         .merge(audit::routes())
         .merge(complainants::routes())
         .merge(call_backs::routes())

@@ -2,11 +2,13 @@
 //!
 //! A job's effect and its completion are one transaction, so the effect happens exactly once,
 //! whatever crashes or runs twice. Before that a job is claimed with a lease, in a transaction of
-//! its own, so that a job that kills its process is counted as tried.
+//! its own, so that a job that kills its process is counted as tried. What takes long runs outside
+//! of transactions and beside the jobs: see [`Work`].
 
 mod runner;
 mod sweep;
 mod table;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +27,7 @@ use crate::store::{StoreError, Tx, TxError};
 pub use runner::{keep_running, run_due, tidy};
 pub use sweep::sweep;
 pub use table::{NewJob, Standing, enqueue, reschedule, standing};
+pub use work::{Work, keep_working, work_due};
 
 /// A job as its handler sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,19 +83,27 @@ pub type Effect =
 #[derive(Clone, Default)]
 pub struct Jobs {
     handlers: Arc<BTreeMap<&'static str, Effect>>,
+    work: Arc<BTreeMap<&'static str, Work>>,
     bell: Arc<Notify>,
+    work_bell: Arc<Notify>,
 }
 
 impl Jobs {
-    /// Handlers by kind. The kinds this program does not know stay in the table for a newer one.
+    /// Handlers and long work by kind. The kinds this program does not know stay in the table for a newer one.
     #[must_use]
-    pub fn new(handlers: &[(&'static str, Effect)]) -> Self {
-        Self { handlers: Arc::new(handlers.iter().copied().collect()), bell: Arc::default() }
+    pub fn new(handlers: &[(&'static str, Effect)], work: &[(&'static str, Work)]) -> Self {
+        Self {
+            handlers: Arc::new(handlers.iter().copied().collect()),
+            work: Arc::new(work.iter().copied().collect()),
+            bell: Arc::default(),
+            work_bell: Arc::default(),
+        }
     }
 
     /// Rings for the runner; call it after committing a job that is due at once.
     pub fn wake(&self) {
         self.bell.notify_one();
+        self.work_bell.notify_one();
     }
 }
 

@@ -31,7 +31,7 @@ const KEEP_LOG_EVERY_MS: i64 = 5_000;
 /// How long a done job, and with it its key, is kept.
 const KEEP_DONE_MS: i64 = 35 * 24 * 3_600_000;
 /// How often the table is looked at when nobody rings. Deadlines are kept to this.
-const POLL: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_secs(1);
 
 /// Runs every job that is due by the hub's clock, those that they enqueue included, and returns
 /// how many were claimed.
@@ -153,7 +153,7 @@ async fn run_one(app: &App, job: Job, effect: Effect) -> Result<(), StoreError> 
     }
 }
 
-async fn put_back(app: &App, job: Job, error: String) -> Result<(), StoreError> {
+pub(super) async fn put_back(app: &App, job: Job, error: String) -> Result<(), StoreError> {
     let now = app.now();
     let again = (job.attempt < TRIES).then(|| now.plus(wait_ms(app, job.attempt)));
     tracing::warn!(

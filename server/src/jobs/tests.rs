@@ -43,7 +43,7 @@ async fn note(tx: &mut Tx, job: &Job) -> Result<Vec<Poke>, JobError> {
 
 async fn hub(test: &TestStore) -> (App, crate::clock::ManualClock) {
     let (mut app, clock) = test.app().await;
-    app.jobs = Jobs::new(HANDLERS);
+    app.jobs = Jobs::new(HANDLERS, &[]);
     (app, clock)
 }
 
@@ -217,12 +217,13 @@ async fn the_runner_wakes_at_the_bell_and_stops_when_asked() {
     let dir = tempfile::tempdir().unwrap();
     let (mut app, _) = App::for_tests(dir.path()).await.unwrap();
     static RAN: AtomicUsize = AtomicUsize::new(0);
-    app.jobs = Jobs::new(&[("count", |_, _, _| {
+    let count: Effect = |_, _, _| {
         Box::pin(async {
             RAN.fetch_add(1, Ordering::SeqCst);
             Ok(Vec::new())
         })
-    })]);
+    };
+    app.jobs = Jobs::new(&[("count", count)], &[]);
     let runner = tokio::spawn(keep_running(app.clone()));
     add(&app, "count", "c", 0).await;
     app.jobs.wake();
@@ -234,4 +235,32 @@ async fn the_runner_wakes_at_the_bell_and_stops_when_asked() {
     tokio::time::timeout(std::time::Duration::from_secs(10), ran).await.unwrap();
     app.stopper.stop();
     tokio::time::timeout(std::time::Duration::from_secs(10), runner).await.unwrap().unwrap();
+}
+
+static WORKED: AtomicUsize = AtomicUsize::new(0);
+
+#[tokio::test]
+async fn long_work_is_done_outside_a_transaction_and_tried_again_when_it_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut app, clock) = App::for_tests(dir.path()).await.unwrap();
+    let work: Work = |app, _| {
+        Box::pin(async move {
+            // It would wait for ever if a transaction were open: SQLite has one writer.
+            app.store.with_tx("test", (), |tx, ()| Box::pin(standing(tx))).await?;
+            match WORKED.fetch_add(1, Ordering::SeqCst) {
+                0 => Err(JobError::Failed("not yet".to_owned())),
+                1 => panic!("a bug"),
+                _ => Ok(()),
+            }
+        })
+    };
+    app.jobs = Jobs::new(&[], &[("look", work)]);
+    add(&app, "look", "c", 0).await;
+    assert_eq!(run_due(&app).await.unwrap(), 0, "not the runner's");
+    for done in 1..=3 {
+        assert_eq!(work_due(&app).await.unwrap(), 1);
+        assert_eq!(WORKED.load(Ordering::SeqCst), done);
+        clock.advance(3_600_000);
+    }
+    assert_eq!(work_due(&app).await.unwrap(), 0);
 }

@@ -70,6 +70,11 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("POST /v1/cases/{id}/orders/{order}/urges", Some(pressing)),
         ("POST /v1/cases/{id}/orders/{order}/returns", Some(pressing)),
         ("POST /v1/cases/{id}/verdicts/{judged}/settlement", Some(&[Supervisor, Leader])),
+        ("GET /v1/evidence/{fact}", Some(case_readers)),
+        ("GET /v1/evidence/{fact}/thumbnail", Some(case_readers)),
+        ("GET /v1/evidence/{fact}/outward", Some(case_readers)),
+        ("GET /v1/reuse", Some(&[Supervisor, Leader])),
+        ("POST /v1/reuse/{id}/settlement", Some(&[Supervisor, Leader])),
         ("GET /v1/quarantine", Some(&[Supervisor, Auditor])),
         ("GET /v1/quarantine/{id}", Some(&[Supervisor, Auditor])),
         ("PUT /v1/cases/{id}/complainant", DISPATCHERS),
@@ -139,13 +144,14 @@ async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
 fn filled(path: &str) -> String {
     let id = match path.split('/').nth(2) {
         Some("devices") => "00000000000000aa",
-        Some("quarantine" | "call-backs") => "1",
+        Some("quarantine" | "call-backs" | "reuse") => "1",
         _ => "00000000-0000-0000-0000-00000000ffff",
     };
     let fact = "0".repeat(32);
     path.replace("{id}", id)
         .replace("{n}", "0")
         .replace("{key}", &"0".repeat(64))
+        .replace("{fact}", &fact)
         .replace("{order}", &fact)
         .replace("{judged}", &fact)
 }
