@@ -13,6 +13,7 @@ use super::{EvidenceError, objects, reuse};
 use crate::app::App;
 use crate::blob::BlobError;
 use crate::jobs::{Job, JobError, NewJob, enqueue};
+use crate::picture::process::{self, NoLook};
 use crate::picture::{self, Look};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -38,29 +39,35 @@ pub(super) async fn plan(tx: &mut Tx, fact: FactId, now: Millis) -> Result<(), S
 pub(super) fn run(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
     async move {
         let Stored { fact } = job.payload()?;
-        match look(&app, fact).await {
-            Ok(()) => Ok(()),
-            Err(EvidenceError::Store(error)) => Err(error.into()),
-            Err(error) => Err(JobError::Failed(error.to_string())),
-        }
+        look(&app, fact).await
     }
     .boxed()
 }
 
-async fn look(app: &App, fact: FactId) -> Result<(), EvidenceError> {
+impl From<EvidenceError> for JobError {
+    fn from(error: EvidenceError) -> Self {
+        match error {
+            EvidenceError::Store(error) => Self::Store(error),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+async fn look(app: &App, fact: FactId) -> Result<(), JobError> {
     let file = app.store.with_read("evidence.file", fact, |tx, fact| {
         Box::pin(async move { file(tx, *fact).await })
     });
     let Some((hash, mime, looked)) = file.await? else { return Ok(()) };
+    let mut seen = Ok(());
     if !looked && mime.starts_with("image/") {
-        look_at(app, hash, &mime).await?;
+        seen = look_at(app, hash, &mime).await;
     }
     let input = (fact, app.now());
     let raised = app.store.with_tx("evidence.compare", input, |tx, (fact, now)| {
         Box::pin(async move { reuse::compare(tx, *fact, *now).await })
     });
     metrics::counter!("onscene_evidence_reuse_total").increment(raised.await?);
-    Ok(())
+    seen
 }
 
 /// Hash and type of a stored file, and whether it was looked at before.
@@ -79,19 +86,22 @@ async fn file(tx: &mut Tx, fact: FactId) -> Result<Option<(Hash, String, bool)>,
     Ok(Some((Hash::from_bytes(row.array("sha256")?), mime, looked)))
 }
 
-async fn look_at(app: &App, hash: Hash, mime: &str) -> Result<(), EvidenceError> {
+async fn look_at(app: &App, hash: Hash, mime: &str) -> Result<(), JobError> {
     let look = if picture::is_decodable(mime) {
         let bytes = match app.blobs.bytes(hash, EVIDENCE_PHOTO_BYTES).await {
             Err(error @ (BlobError::Damaged(_) | BlobError::Missing(_))) => {
                 objects::damaged(app, hash).await?;
-                return Err(error.into());
+                return Err(JobError::Failed(error.to_string()));
             }
-            bytes => bytes?,
+            bytes => bytes.map_err(EvidenceError::from)?,
         };
         let program = app.program.clone();
-        let looked =
-            tokio::task::spawn_blocking(move || picture::process::look(&program, &bytes)).await;
-        looked.unwrap_or_else(|error| Err(error.to_string()))
+        let looked = tokio::task::spawn_blocking(move || process::look(&program, &bytes)).await;
+        match looked.unwrap_or_else(|error| Err(NoLook::Machine(error.to_string()))) {
+            Ok(look) => Ok(look),
+            Err(NoLook::Picture(why)) => Err(why),
+            Err(NoLook::Machine(why)) => return Err(JobError::Failed(why)),
+        }
     } else {
         Err(format!("a picture of type {mime} is not decoded here"))
     };

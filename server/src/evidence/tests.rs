@@ -43,6 +43,7 @@ on_each_engine!(
     what_was_left_of_an_upload_is_swept,
     a_photo_of_another_case_is_flagged_and_one_of_the_same_case_is_not,
     a_file_that_cannot_be_decoded_is_stored_and_says_so,
+    a_file_that_the_machine_had_no_room_for_is_looked_at_again,
     the_inventory_names_what_is_missing_or_damaged,
 );
 
@@ -592,13 +593,31 @@ async fn a_photo_of_another_case_is_flagged_and_one_of_the_same_case_is_not(stor
 
 async fn a_file_that_cannot_be_decoded_is_stored_and_says_so(store: TestStore) {
     let mut world = World::new(store).await;
-    world.app.program = "/nowhere/onscene".into();
+    world.app.program = "/bin/false".into();
     let bytes = photo(2_000, 0);
     world.bring(&named(1, &bytes, Media::Photo), &bytes).await;
     assert_eq!(crate::jobs::work_due(&world.app).await.unwrap(), 1);
     let why = "SELECT count(why) AS n FROM picture WHERE thumbnail IS NULL";
     assert_eq!(world.number(why).await, 1);
+    world.clock.advance(3_600_000);
     assert_eq!(crate::jobs::work_due(&world.app).await.unwrap(), 0, "it is not tried again");
+}
+
+async fn a_file_that_the_machine_had_no_room_for_is_looked_at_again(store: TestStore) {
+    let mut world = World::new(store).await;
+    let bytes = photo(2_000, 0);
+    for number in [1, 2] {
+        world.bring(&named(number, &bytes, Media::Photo), &bytes).await;
+        world.clock.advance(1);
+    }
+    world.app.program = "/nowhere/onscene".into();
+    assert_eq!(crate::jobs::work_due(&world.app).await.unwrap(), 2);
+    assert_eq!(world.number("SELECT count(*) AS n FROM picture").await, 0);
+    assert_eq!(world.number("SELECT count(*) AS n FROM reuse").await, 1, "the same file is seen");
+    world.app.program = "/bin/false".into();
+    world.clock.advance(3_600_000);
+    assert_eq!(crate::jobs::work_due(&world.app).await.unwrap(), 2);
+    assert_eq!(world.number("SELECT count(why) AS n FROM picture").await, 1);
 }
 
 async fn the_inventory_names_what_is_missing_or_damaged(store: TestStore) {

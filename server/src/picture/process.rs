@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use thiserror::Error;
+
 use super::{Look, SUBCOMMAND};
 
 /// How often it is asked whether it has ended.
@@ -17,11 +19,22 @@ const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of a reason.
 const REASON_BYTES: u64 = 300;
 
+/// Why there is no look at a picture, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoLook {
+    /// The picture is broken or too large, and will be.
+    #[error("{0}")]
+    Picture(String),
+    /// The machine had no room for it: another try may do.
+    #[error("{0}")]
+    Machine(String),
+}
+
 /// Looks at a picture with `program`, which is this program. Blocks for up to 20 s.
 ///
 /// # Errors
-/// Why there is no look, in words: the picture is broken, too large, or took too long.
-pub fn look(program: &Path, bytes: &[u8]) -> Result<Look, String> {
+/// [`NoLook`].
+pub fn look(program: &Path, bytes: &[u8]) -> Result<Look, NoLook> {
     let mut child = Command::new(program)
         .arg(SUBCOMMAND)
         .env_clear()
@@ -30,7 +43,7 @@ pub fn look(program: &Path, bytes: &[u8]) -> Result<Look, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("the process to look at it did not start: {error}"))?;
+        .map_err(|error| machine("the process to look at it did not start", &error))?;
     let (status, answer, reason) = thread::scope(|scope| {
         let stdin = child.stdin.take();
         scope.spawn(move || {
@@ -47,9 +60,13 @@ pub fn look(program: &Path, bytes: &[u8]) -> Result<Look, String> {
     let status = status?;
     if status.success() {
         return minicbor::decode(&answer)
-            .map_err(|error| format!("its answer is no look: {error}"));
+            .map_err(|error| machine("the answer about it cannot be read", &error));
     }
-    Err(why(status, &String::from_utf8_lossy(&reason)))
+    Err(NoLook::Picture(why(status, &String::from_utf8_lossy(&reason))))
+}
+
+fn machine(what: &str, error: &dyn std::error::Error) -> NoLook {
+    NoLook::Machine(format!("{what}: {error}"))
 }
 
 fn read(pipe: Option<impl Read>, most: u64) -> Vec<u8> {
@@ -60,17 +77,18 @@ fn read(pipe: Option<impl Read>, most: u64) -> Vec<u8> {
     bytes
 }
 
-fn wait(child: &mut Child) -> Result<ExitStatus, String> {
+fn wait(child: &mut Child) -> Result<ExitStatus, NoLook> {
     for _ in 0..POLLS {
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
             Ok(None) => thread::sleep(POLL),
-            Err(error) => return Err(format!("the process to look at it is lost: {error}")),
+            Err(error) => return Err(machine("the process to look at it is lost", &error)),
         }
     }
     let _already_ended = child.kill();
     let _reaped = child.wait();
-    Err("it took longer than 20 s".to_owned())
+    // It had less than 5 s of processor time in them.
+    Err(NoLook::Machine("it took longer than 20 s".to_owned()))
 }
 
 fn why(status: ExitStatus, reason: &str) -> String {
