@@ -151,9 +151,8 @@ impl Device {
         }))
     }
 
-    /// What in the store is damaged, in words; nothing when it is whole. Reads all of it, which takes
-    /// about a second for 100 MB: for an hour when the phone is charged, or after
-    /// [`DeviceError::Damaged`].
+    /// What in the store is damaged, in words; nothing when it is whole. Reads all of it: for an hour
+    /// when the phone is charged, or after [`DeviceError::Damaged`].
     ///
     /// # Errors
     /// When the store fails in another way.

@@ -1,7 +1,8 @@
 //! The list of work in memory: sealed rows cannot be searched where they lie.
 //!
-//! Read from the rows when it is first asked for, then kept up with every transaction. It takes
-//! about three times what its texts take, see BENCHMARKS.md; [`Device::forget_list`](crate::Device::forget_list) gives that back.
+//! Read from the rows when it is first asked for, then kept up with every transaction. How much
+//! memory it takes has not been measured; [`Device::forget_list`](crate::Device::forget_list) gives
+//! it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
