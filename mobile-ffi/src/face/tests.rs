@@ -172,8 +172,9 @@ fn fixes(app: &App) -> Vec<PhoneFix> {
     let start = app.fake.now().boot_ns.cast_signed();
     let fix = |n: i32| PhoneFix {
         place: Place {
-            latitude: 36.6512 + f64::from(n % 7) * 4e-6,
-            longitude: 117.12 + f64::from(n % 5) * 5e-6,
+            // A receiver's errors: a metre or two, and they wander.
+            latitude: 36.6512 + (f64::from(n) * 0.034).sin() * 11e-6,
+            longitude: 117.12 + (f64::from(n) * 0.022 + 2.0).cos() * 14e-6,
         },
         accuracy_m: 6.0 + f64::from(n % 9) / 10.0,
         boot_ns: start + i64::from(n) * 1_000_000_000,

@@ -37,8 +37,11 @@ impl Blobs {
             .with_access_key_id(&config.access_key_id.0)
             .with_secret_access_key(&config.secret_access_key.0)
             .with_virtual_hosted_style_request(!config.path_style)
-            .with_allow_http(config.endpoint.starts_with("http://"))
-            .with_client_options(ClientOptions::new().with_timeout(TIMEOUT))
+            .with_client_options(
+                ClientOptions::new()
+                    .with_timeout(TIMEOUT)
+                    .with_allow_http(config.endpoint.starts_with("http://")),
+            )
             .with_retry(RetryConfig {
                 max_retries: RETRIES,
                 retry_timeout: RETRY_FOR,
