@@ -80,7 +80,8 @@ fn write(db: Db<'_>, case: DocId) -> Result<(), DeviceError> {
         db.execute("DELETE FROM work WHERE case_doc = ?1", [case.as_bytes()])?;
         return Ok(());
     }
-    let plain = serde_json::to_vec(&items).expect("plain fields can be written as JSON");
+    let plain = serde_json::to_vec(&items)
+        .map_err(|error| DeviceError::Store(format!("its work list cannot be written: {error}")))?;
     db.prepare_cached(
         "INSERT INTO work (case_doc, items) VALUES (?1, ?2)
          ON CONFLICT (case_doc) DO UPDATE SET items = excluded.items",
