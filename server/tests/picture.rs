@@ -41,7 +41,9 @@ fn scene(seed: u32, width: u32, height: u32) -> DynamicImage {
 
 fn jpeg(picture: &DynamicImage, quality: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
-    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)).unwrap();
+    picture
+        .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))
+        .expect("a JPEG can be written");
     bytes
 }
 
@@ -50,7 +52,7 @@ fn with_exif(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut tiff = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01".to_vec();
     tiff.extend([0, orientation, 0, 0, 0, 0, 0, 0]);
     tiff.extend(b"GPS 36.6512N 117.1201E, 13800138000");
-    let length = u16::try_from(tiff.len() + 2).unwrap().to_be_bytes();
+    let length = u16::try_from(tiff.len() + 2).expect("a short block").to_be_bytes();
     [&jpeg[..2], &[0xff, 0xe1], &length, &tiff, &jpeg[2..]].concat()
 }
 
@@ -106,7 +108,9 @@ fn a_picture_that_is_small_to_send_and_huge_to_hold_is_refused() {
 /// What a photo may go through on its way into another case.
 fn alterations(picture: &DynamicImage) -> Vec<(&'static str, DynamicImage)> {
     let (width, height) = (picture.width(), picture.height());
-    let again = |quality| image::load_from_memory(&jpeg(picture, quality)).unwrap();
+    let again = |quality| {
+        image::load_from_memory(&jpeg(picture, quality)).expect("what was written can be read")
+    };
     let filter = image::imageops::FilterType::Triangle;
     let margin = |percent: u32| (width * percent / 100, height * percent / 100);
     let cropped = |percent: u32| {
