@@ -23,8 +23,8 @@ fn a_file_that_is_not_swift_is_found_out() {
 }
 
 fn swift_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() && !path.ends_with(".build") {
             swift_files(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "swift") {
@@ -34,7 +34,7 @@ fn swift_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn faults(file: &Path) -> Vec<String> {
-    let faults = faults_in(&fs::read_to_string(file).unwrap());
+    let faults = faults_in(&fs::read_to_string(file).expect("text"));
     faults.into_iter().map(|fault| format!("{}:{fault}", file.display())).collect()
 }
 
@@ -44,8 +44,8 @@ fn faults_in(source: &str) -> Vec<String> {
     let source =
         source.replace("@_documentation(visibility: private)", "").replace("{ () }", "{ }");
     let mut parser = Parser::new();
-    parser.set_language(&tree_sitter_swift::LANGUAGE.into()).unwrap();
-    let tree = parser.parse(&source, None).unwrap();
+    parser.set_language(&tree_sitter_swift::LANGUAGE.into()).expect("a grammar that fits");
+    let tree = parser.parse(&source, None).expect("a tree");
     let mut faults = Vec::new();
     collect(tree.root_node(), &source, &mut faults);
     faults
