@@ -75,7 +75,7 @@ mod tests {
         ) {
             let own = Likeness(value);
             let other = Likeness(bits.iter().fold(value, |value, bit| value ^ (1 << bit)));
-            prop_assert_eq!(own.distance(other), bits.len() as u32);
+            prop_assert_eq!(own.distance(other), u32::try_from(bits.len()).unwrap());
             let found = (0..BANDS).any(|band| own.probes(band).any(|probe| probe == other.band(band)));
             prop_assert!(found);
         }
