@@ -128,12 +128,19 @@ impl Store {
                 .execute(&mut *self.writers.lend().await?)
                 .await?;
         }
-        let migrations = self.engine.migrations();
-        let result = migrations.run(self.writers.pool()).await.map_err(migration_error);
-        match (result, self.schema().await?) {
-            // SQLite has no lock around migrations: another process was faster.
-            (Err(StoreError::Migration(_)), state) if state.found == state.known => Ok(state),
-            (result, state) => result.map(|()| state),
+        self.run_migrations(state.found).await
+    }
+
+    /// SQLite has no lock around migrations: a process that finds one of them done by another just
+    /// now goes on behind it, for as long as somebody gets ahead.
+    async fn run_migrations(&self, mut found: i64) -> Result<SchemaState, StoreError> {
+        loop {
+            let result = self.engine.migrations().run(self.writers.pool()).await;
+            let state = self.schema().await?;
+            match result.map_err(migration_error) {
+                Err(StoreError::Migration(_)) if state.found > found => found = state.found,
+                result => return result.map(|()| state),
+            }
         }
     }
 
