@@ -269,6 +269,8 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::Ordered(ordered) => Some(ordered.by),
         Body::OrderWithdrawn(about) | Body::Urged(about) | Body::Returned(about) => Some(about.by),
         Body::ReviewSettled(settled) => Some(settled.by),
+        Body::MeasureTaken(measure) => measure.by,
+        Body::MeasureConcluded(concluded) => Some(concluded.by),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)
@@ -301,6 +303,8 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::Reopened(_) => "reopened",
         Body::TakenBack(_) => "taken_back",
         Body::ToldOnScene(_) => "told_on_scene",
+        Body::MeasureTaken(_) => "measure_taken",
+        Body::MeasureConcluded(_) => "measure_concluded",
         _ => "of_a_phone",
     }
 }

@@ -121,6 +121,7 @@ const UNIT_LEADER: Grants = &[
     (Action::ReadPhones, Reach::Subtree),
     (Action::RevokePhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
+    (Action::ReadMeasures, Reach::Subtree),
     (Action::ConfirmOrders, Reach::Subtree),
     (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
@@ -142,6 +143,8 @@ const SUPERVISOR: Grants = &[
     (Action::ReadPhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
     (Action::SettleReviews, Reach::Subtree),
+    (Action::TakeMeasures, Reach::Subtree),
+    (Action::ReadMeasures, Reach::Subtree),
     (Action::PressUnits, Reach::Subtree),
     (Action::ReadQuarantine, Reach::Subtree),
     (Action::SettleQuarantine, Reach::Subtree),
@@ -157,6 +160,8 @@ const LEADER: Grants = &[
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
     (Action::SettleReviews, Reach::Everything),
+    (Action::TakeMeasures, Reach::Everything),
+    (Action::ReadMeasures, Reach::Everything),
     (Action::EraseComplainants, Reach::Everything),
 ];
 
@@ -166,6 +171,7 @@ const AUDITOR: Grants = &[
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadPhones, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
+    (Action::ReadMeasures, Reach::Everything),
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
     (Action::AuditComplainants, Reach::Everything),
@@ -235,6 +241,10 @@ pub enum Action {
     PressUnits,
     /// Decide what a machine left open.
     SettleReviews,
+    /// Take steps of supervision against a unit, and conclude them.
+    TakeMeasures,
+    /// See which steps were taken.
+    ReadMeasures,
     /// See what phones sent and the hub refused.
     ReadQuarantine,
     /// Decide what becomes of it.
@@ -297,6 +307,7 @@ mod tests {
             Action::ConfirmOrders,
             Action::PressUnits,
             Action::SettleReviews,
+            Action::TakeMeasures,
             Action::SettleQuarantine,
             Action::StoreComplainants,
             Action::ReadComplainants,

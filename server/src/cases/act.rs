@@ -5,10 +5,11 @@ use onscene_sync_core::fact::body::{
     AboutOrder, CaseClass, FedBack, OrderReceived, Outcome, Receipt, Text,
 };
 use onscene_sync_core::id::{DocId, FactId, PersonId};
+use onscene_sync_core::rules::accountability::referral_due;
 use onscene_sync_core::rules::phase::{Phase, phase};
 use onscene_sync_core::time::Millis;
 
-use super::record::{Case, Stated, load};
+use super::record::{Case, Stated, load, policy_in_force};
 use super::{CaseError, required_text};
 use crate::app::App;
 use crate::store::Tx;
@@ -47,10 +48,12 @@ pub async fn act(
     act: &Act,
 ) -> Result<Stated, CaseError> {
     let mut case = load(tx, id, true).await?;
-    match body(&case, by, act, app.now())? {
-        Some(body) => case.state(tx, app, vec![body]).await,
-        None => Ok(Stated::default()),
+    let Some(body) = body(&case, by, act, app.now())? else { return Ok(Stated::default()) };
+    let mut stated = case.state(tx, app, vec![body]).await?;
+    if let Some(referral) = referral_due(&case.record, &policy_in_force()?) {
+        stated.then(case.state(tx, app, vec![Body::MeasureTaken(referral)]).await?);
     }
+    Ok(stated)
 }
 
 /// States that a unit received an order, unless somebody said so no later.

@@ -5,6 +5,7 @@
 //! | [`register`] | puts a matter on record |
 //! | [`dispatch`] | orders a unit out, and takes orders back |
 //! | [`act`] | receipt, urge, return, feedback, telling, coordination, closure |
+//! | [`measure`] | steps of supervision against a unit: taken, concluded, listed |
 //! | [`review`] | a supervisor's ruling on a verdict that needed one |
 //! | [`admitted`] | what follows from a fact that a phone delivered |
 //! | [`judge`], [`evidence`] | the arrival rule on what the hub holds |
@@ -25,6 +26,7 @@ pub mod dispatch;
 pub mod evidence;
 pub mod judge;
 pub mod list;
+pub mod measure;
 pub mod outcome;
 pub mod project;
 pub mod record;
@@ -64,6 +66,9 @@ pub enum CaseError {
     /// The case has no such verdict.
     #[error("the case has no verdict {0}")]
     UnknownVerdict(FactId),
+    /// The case has no such step of supervision.
+    #[error("the case has no measure {0}")]
+    UnknownMeasure(FactId),
     /// No such unit, or it is closed.
     #[error("there is no open unit {0}")]
     UnknownUnit(UnitId),

@@ -10,8 +10,8 @@ use onscene_sync_core::time::Millis;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset};
 
-use super::CaseError;
 use super::record::{Case, load};
+use super::{CaseError, measure};
 use crate::hub::kind_code;
 use crate::store::{RowExt as _, Store, StoreError, Tx};
 
@@ -54,8 +54,9 @@ pub(super) async fn begin(
     Ok(())
 }
 
-/// Brings the row up to date.
+/// Brings the rows up to date.
 pub(super) async fn write(tx: &mut Tx, case: &Case) -> Result<(), CaseError> {
+    measure::write(tx, case).await?;
     let row = Projection::of(case)?;
     sqlx::query(
         "UPDATE case_row SET phase = $2, unit_id = $3, order_id = $4, inspection = $5, \
@@ -113,8 +114,9 @@ async fn faults_after(
     for row in rows {
         let id = DocId::from_bytes(row.array("doc_id")?);
         last = Some(id.as_bytes().to_vec());
-        let expected = match load(tx, id, false).await.and_then(|case| Projection::of(&case)) {
-            Ok(expected) => expected,
+        let case = load(tx, id, false).await;
+        let (case, expected) = match case.and_then(|case| Ok((Projection::of(&case)?, case))) {
+            Ok((expected, case)) => (case, expected),
             Err(CaseError::Store(error)) => return Err(error),
             Err(error) => {
                 faults.push(format!("case {id}: {error}"));
@@ -125,6 +127,7 @@ async fn faults_after(
         if found.as_ref() != Some(&expected) {
             faults.push(format!("case {id}: its row is {found:?}, its facts say {expected:?}"));
         }
+        faults.extend(measure::faults(tx, &case).await?);
     }
     Ok((last, faults))
 }

@@ -8,12 +8,12 @@ use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
 use onscene_sync_core::rules::clocks::{Clock, clocks};
 use onscene_sync_core::rules::phase::{Phase, phase};
 use onscene_sync_core::rules::policy::Policies;
-use onscene_sync_core::rules::record::{CaseRecord, Claim, Closure, Order, Stated};
+use onscene_sync_core::rules::record::{CaseRecord, Claim, Closure, Order, Stated, TakenMeasure};
 use onscene_sync_core::time::Millis;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::record::{Case, load, policy_in_force};
+use super::record::{Case, load};
 use super::site::SiteForm;
 use super::{CaseError, evidence};
 use crate::evidence::view::{self as files, FileView};
@@ -40,8 +40,8 @@ pub struct CaseView {
     pub told: Vec<Words>,
     /// Closures and reopenings.
     pub closures: Vec<Value>,
-    /// Urges and returns have reached the number that opens an accountability referral.
-    pub referral_due: bool,
+    /// Steps of supervision, oldest first.
+    pub measures: Vec<Value>,
     /// Every fact, oldest first.
     pub history: Vec<Entry>,
 }
@@ -183,7 +183,6 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         let files = files::of_visit(tx, &visit).await?;
         orders.push(order_view(order, &visit, files)?);
     }
-    let enough = usize::try_from(policy_in_force()?.urges_before_referral).unwrap_or(usize::MAX);
     Ok(CaseView {
         id,
         number,
@@ -194,7 +193,7 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         orders,
         told: told(record),
         closures: record.closures.iter().map(closure).collect(),
-        referral_due: record.urges_and_returns() >= enough,
+        measures: record.measures.iter().map(measure).collect(),
         history: history(&case),
     })
 }
@@ -364,6 +363,21 @@ fn closure(stated: &Stated<Closure>) -> Value {
     json!({ "id": stated.fact, "at": stated.at, "kind": kind, "text": text, "by": by })
 }
 
+fn measure(measure: &TakenMeasure) -> Value {
+    let Stated { fact, at, body } = &measure.taken;
+    let concluded: Vec<_> = measure
+        .concluded
+        .iter()
+        .map(
+            |one| json!({ "id": one.fact, "at": one.at, "text": one.body.text, "by": one.body.by }),
+        )
+        .collect();
+    json!({
+        "id": fact, "at": at, "step": body.step, "cause": body.cause, "order": body.order,
+        "reason": body.reason, "by": body.by, "concluded": concluded,
+    })
+}
+
 fn history(case: &Case) -> Vec<Entry> {
     let mut entries: Vec<Entry> = case
         .facts
@@ -404,5 +418,7 @@ fn kind(body: &Body) -> &'static str {
         Body::Reopened(_) => "reopened",
         Body::TakenBack(_) => "taken_back",
         Body::ToldOnScene(_) => "told_on_scene",
+        Body::MeasureTaken(_) => "measure_taken",
+        Body::MeasureConcluded(_) => "measure_concluded",
     }
 }

@@ -136,6 +136,9 @@ impl From<CaseError> for Problem {
             CaseError::UnknownVerdict(_) => {
                 absent("unknown_verdict", "There is no such verdict").detail(detail)
             }
+            CaseError::UnknownMeasure(_) => {
+                absent("unknown_measure", "There is no such measure").detail(detail)
+            }
             CaseError::UnknownUnit(_) => absent("unknown_unit", "There is no such unit")
                 .detail(format!("{detail}: GET /v1/units lists them")),
             CaseError::Invalid { field, .. } => Self::invalid(detail).with("field", field),

@@ -20,6 +20,7 @@ pub mod idempotency;
 pub mod keys;
 mod limits;
 pub mod live;
+pub mod measures;
 mod observe;
 pub mod people;
 pub mod quarantine;
@@ -75,6 +76,7 @@ pub(crate) fn api() -> Routes {
         .merge(quarantine::routes())
         .merge(cases::routes())
         .merge(reviews::routes())
+        .merge(measures::routes())
         .merge(evidence::routes())
         .merge(audit::routes())
         .merge(complainants::routes())

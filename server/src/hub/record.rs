@@ -226,5 +226,7 @@ fn kind_number(body: &Body) -> i64 {
         Body::Reopened(_) => 45,
         Body::TakenBack(_) => 46,
         Body::ToldOnScene(_) => 47,
+        Body::MeasureTaken(_) => 51,
+        Body::MeasureConcluded(_) => 52,
     }
 }

@@ -88,6 +88,8 @@ fn words(body: &Body) -> Option<(&'static str, &str)> {
             Some(("reason", &about.reason))
         }
         Body::ReviewSettled(settled) => Some(("reason", &settled.reason)),
+        Body::MeasureTaken(measure) => Some(("reason", &measure.reason)),
+        Body::MeasureConcluded(concluded) => Some(("text", &concluded.text)),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)

@@ -90,6 +90,12 @@ pub enum Body {
     /// The team told a complainant on scene the result, there and then.
     #[n(47)]
     ToldOnScene(#[n(0)] ToldOnScene),
+    /// A step of supervision (督察处理) was taken against a unit's work on this case.
+    #[n(51)]
+    MeasureTaken(#[n(0)] Measure),
+    /// What came of a step of supervision.
+    #[n(52)]
+    MeasureConcluded(#[n(0)] MeasureConcluded),
 }
 
 /// See [`Body::Accepted`].
@@ -557,4 +563,74 @@ pub struct ToldOnScene {
     /// The phone's fact that says so: [`Body::Told`], or the outcome.
     #[n(1)]
     pub fact: FactId,
+}
+
+/// The steps of supervision, mildest first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
+)]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureStep {
+    /// Ordered to put it right (责令改正).
+    #[n(0)]
+    OrderToCorrect,
+    /// Criticised before all units (通报批评).
+    #[n(1)]
+    CirculatedCriticism,
+    /// Passed on to discipline (责任追究).
+    #[n(2)]
+    AccountabilityReferral,
+}
+
+/// What made supervision act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureCause {
+    /// A supervisor's own finding.
+    #[n(0)]
+    Finding,
+    /// Urges and returns reached the policy's number and the work was not done.
+    #[n(1)]
+    UrgesAndReturns,
+    /// A recheck found the result false (谎报结果).
+    #[n(2)]
+    FalseReport,
+}
+
+/// See [`Body::MeasureTaken`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(array)]
+pub struct Measure {
+    /// Which step.
+    #[n(0)]
+    pub step: MeasureStep,
+    /// Why it was taken.
+    #[n(1)]
+    pub cause: MeasureCause,
+    /// The order whose unit answers for it.
+    #[n(2)]
+    pub order: FactId,
+    /// The reason in words.
+    #[n(3)]
+    pub reason: String,
+    /// Who took it; `None` when the rule itself did.
+    #[n(4)]
+    pub by: Option<PersonId>,
+}
+
+/// See [`Body::MeasureConcluded`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(array)]
+pub struct MeasureConcluded {
+    /// The [`Body::MeasureTaken`] fact.
+    #[n(0)]
+    pub measure: FactId,
+    /// What came of it.
+    #[n(1)]
+    pub text: String,
+    /// Who says so.
+    #[n(2)]
+    pub by: PersonId,
 }

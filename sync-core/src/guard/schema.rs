@@ -51,7 +51,9 @@ pub(super) fn check(body: &Body, kind: DocKind, signed: &ClockReading) -> Result
         | Body::Closed(_)
         | Body::Reopened(_)
         | Body::TakenBack(_)
-        | Body::ToldOnScene(_) => Err("only the hub states this"),
+        | Body::ToldOnScene(_)
+        | Body::MeasureTaken(_)
+        | Body::MeasureConcluded(_) => Err("only the hub states this"),
     }
 }
 

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fact::body::{
-    AboutOrder, FedBack, Judged, OrderReceived, Ordered, Overdue, Registered, ReviewSettled,
-    Ruling, TakenBack, Text, ToldOnScene,
+    AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue,
+    Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene,
 };
 use crate::fact::{Author, Body, Fact};
 use crate::id::FactId;
@@ -40,6 +40,17 @@ pub struct CaseRecord {
     pub told: Vec<Stated<Text>>,
     /// Closures and reopenings, oldest first.
     pub closures: Vec<Stated<Closure>>,
+    /// Steps of supervision, oldest first.
+    pub measures: Vec<TakenMeasure>,
+}
+
+/// A step of supervision, with every word on what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakenMeasure {
+    /// The step.
+    pub taken: Stated<Measure>,
+    /// What came of it, oldest first. The first conclusion ends it.
+    pub concluded: Vec<Stated<MeasureConcluded>>,
 }
 
 /// A change between open and closed.
@@ -158,10 +169,22 @@ impl CaseRecord {
         all
     }
 
-    /// Urges and returns on the whole case: enough of them open an accountability referral.
+    /// Urges and returns on the whole case, oldest first, each with its order.
     #[must_use]
-    pub fn urges_and_returns(&self) -> usize {
-        self.orders.iter().map(|order| order.urges.len() + order.returns.len()).sum()
+    pub fn urges_and_returns(&self) -> Vec<(Millis, FactId, &Order)> {
+        let mut all = Vec::new();
+        for order in &self.orders {
+            let pressed = order.urges.iter().chain(&order.returns);
+            all.extend(pressed.map(|one| (one.at, one.fact, order)));
+        }
+        all.sort_by_key(|(at, fact, _)| (*at, *fact));
+        all
+    }
+
+    /// The step of supervision of this id.
+    #[must_use]
+    pub fn measure(&self, id: FactId) -> Option<&TakenMeasure> {
+        self.measures.iter().find(|one| one.taken.fact == id)
     }
 
     fn take(&mut self, fact: FactId, at: Millis, body: Body) {
@@ -206,6 +229,16 @@ impl CaseRecord {
                 order.told.push(Stated { fact, at, body });
             }),
             Body::ReviewSettled(body) => self.take_settlement(Stated { fact, at, body }),
+            Body::MeasureTaken(body) => {
+                let taken = Stated { fact, at, body };
+                self.measures.push(TakenMeasure { taken, concluded: Vec::new() });
+            }
+            Body::MeasureConcluded(body) => {
+                let measure = self.measures.iter_mut().find(|one| one.taken.fact == body.measure);
+                if let Some(measure) = measure {
+                    measure.concluded.push(Stated { fact, at, body });
+                }
+            }
             Body::Accepted(_)
             | Body::Arrival(_)
             | Body::Note(_)
@@ -358,7 +391,7 @@ impl Claim {
 fn pass(body: &Body) -> u8 {
     if matches!(body, Body::Ordered(_)) {
         0
-    } else if matches!(body, Body::ReviewSettled(_)) {
+    } else if matches!(body, Body::ReviewSettled(_) | Body::MeasureConcluded(_)) {
         2
     } else {
         1

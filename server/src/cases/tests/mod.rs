@@ -4,6 +4,7 @@ mod bad_input;
 mod bureau;
 mod desk;
 mod field;
+mod measures;
 mod phone;
 mod races;
 mod second_look;
