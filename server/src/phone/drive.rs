@@ -1,6 +1,6 @@
 //! Carries out what the device library asks for until it has nothing more to send.
 
-use onscene_mobile::{Device, DeviceError, Step, WaitReason};
+use onscene_mobile::{Device, DeviceError, Step, UploadStep, WaitReason};
 
 use super::transport::Transport;
 
@@ -58,4 +58,35 @@ pub async fn deliver(device: &mut Device, transport: &Transport) -> Result<Round
         requests += 1;
     }
     Ok(Round::Done { requests })
+}
+
+/// Sends files of evidence until nothing is left to send or the next request is not due yet. Sync
+/// goes first whenever it has something.
+///
+/// # Errors
+/// When the device's store or platform fails.
+pub async fn upload(device: &mut Device, transport: &Transport) -> Result<Round, DeviceError> {
+    let mut requests = 0;
+    loop {
+        deliver(device, transport).await?;
+        let mut step = device.upload_next()?;
+        if matches!(step, UploadStep::Wait { why: WaitReason::NeedsSync, .. }) {
+            deliver(device, transport).await?;
+            step = device.upload_next()?;
+        }
+        let request = match step {
+            UploadStep::Send(request) => request,
+            UploadStep::Wait { ms, why } => return Ok(Round::Wait { ms, why }),
+            UploadStep::Idle => return Ok(Round::Done { requests }),
+        };
+        match transport.upload(&request).await {
+            Ok(reply) => device.upload_apply(request.id, &reply)?,
+            Err(error) => {
+                let why = error.to_string();
+                device.upload_failed(request.id, &why)?;
+                return Ok(Round::Unanswered(why));
+            }
+        };
+        requests += 1;
+    }
 }

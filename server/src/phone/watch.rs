@@ -2,11 +2,13 @@
 //!
 //! While the live connection stands, the clock only looks for what was recorded meanwhile and asks
 //! the hub once a minute. Without one, the phone asks each time. The connection is tried again after
-//! pauses that grow.
+//! pauses that grow. Files of evidence go out beside all this, one request at a time.
 
+use std::future;
 use std::time::Duration;
 
-use onscene_mobile::{Device, DeviceError};
+use onscene_mobile::{Device, DeviceError, HttpReply, UploadStep};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::drive::{Round, deliver, round};
@@ -42,6 +44,8 @@ pub struct Watch {
     dialler: Dialler,
     every: Duration,
     line: Option<(Line, Instant)>,
+    /// The file's request that is on its way, in a task of its own: nothing waits for it.
+    upload: Option<(u64, JoinHandle<Result<HttpReply, Unanswered>>)>,
     /// Connections lost or refused since a good one.
     failures: u32,
     dial_at: Instant,
@@ -62,6 +66,7 @@ impl Watch {
             dialler: Dialler::new()?,
             every,
             line: None,
+            upload: None,
             failures: 0,
             dial_at: now,
             turn_at: now,
@@ -90,6 +95,10 @@ impl Watch {
         if folder.is_offline() {
             self.line = None;
             self.dial_at = self.turn_at;
+            if let Some((id, task)) = self.upload.take() {
+                task.abort();
+                device.upload_failed(id, "the network was switched off")?;
+            }
             return Ok(Turn::Offline);
         }
         let round = if self.line.is_none() || self.ask_at <= Instant::now() {
@@ -105,26 +114,53 @@ impl Watch {
         if self.line.is_none() && self.dial_at <= self.turned_at {
             self.dial(device).await?;
         }
+        self.send_files(device)?;
         Ok(Turn::Synced(round))
     }
 
     /// Returns when a turn is due, by the clock, by a poke, or to try for a connection.
     async fn wait(&mut self, device: &mut Device) -> Result<(), DeviceError> {
         loop {
-            let Some((line, _)) = &mut self.line else {
-                sleep_until(self.turn_at.min(self.dial_at)).await;
-                return Ok(());
-            };
+            let until = if self.is_live() { self.turn_at } else { self.turn_at.min(self.dial_at) };
             tokio::select! {
-                () = sleep_until(self.turn_at) => return Ok(()),
-                heard = line.hear() => match heard {
+                () = sleep_until(until) => return Ok(()),
+                heard = hear(&mut self.line) => match heard {
                     Some(frame) => if device.poked(&frame)? {
                         self.turn_at = self.turn_at.min(self.turned_at + REST);
                     },
                     None => self.hang_up(),
+                },
+                (id, answer) = sent(&mut self.upload) => {
+                    self.upload = None;
+                    match answer {
+                        Ok(reply) => drop(device.upload_apply(id, &reply)?),
+                        Err(why) => device.upload_failed(id, &why)?,
+                    }
+                    self.send_files(device)?;
                 }
             }
         }
+    }
+
+    /// Sends the next file, or looks for one later.
+    fn send_files(&mut self, device: &mut Device) -> Result<(), DeviceError> {
+        if self.upload.is_some() {
+            return Ok(());
+        }
+        match device.upload_next()? {
+            UploadStep::Send(request) => {
+                let transport = self.transport.clone();
+                let id = request.id;
+                let task = tokio::spawn(async move { transport.upload(&request).await });
+                self.upload = Some((id, task));
+            }
+            UploadStep::Wait { ms, .. } => {
+                let due = Instant::now() + Duration::from_millis(ms);
+                self.turn_at = self.turn_at.min(due.max(self.turned_at + REST));
+            }
+            UploadStep::Idle => {}
+        }
+        Ok(())
     }
 
     /// Tries for a connection, a second time if only a nonce was missing. What was said before it
@@ -160,6 +196,26 @@ impl Watch {
         self.dial_at = now + pause(self.failures, chance);
         self.failures = self.failures.saturating_add(1);
     }
+}
+
+/// What the hub says next; never, without a connection.
+async fn hear(line: &mut Option<(Line, Instant)>) -> Option<Vec<u8>> {
+    match line {
+        Some((line, _)) => line.hear().await,
+        None => future::pending().await,
+    }
+}
+
+/// The answer to the file's request on its way; never, without one.
+async fn sent(
+    upload: &mut Option<(u64, JoinHandle<Result<HttpReply, Unanswered>>)>,
+) -> (u64, Result<HttpReply, String>) {
+    let Some((id, task)) = upload else { return future::pending().await };
+    let answer = match task.await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    (*id, answer)
 }
 
 /// The pause after so many failures: between half and the whole of a bound that doubles each time,

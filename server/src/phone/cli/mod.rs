@@ -1,6 +1,7 @@
 //! `onscene phone …`: a phone of the bureau on the command line, as a tester would use one.
 
 mod arrive;
+mod files;
 mod jobs;
 mod show;
 mod syncing;
@@ -23,7 +24,8 @@ use super::gnsslogger::NotARecording;
 use super::lend;
 use super::transport::Unanswered;
 use crate::random::SystemRandom;
-use syncing::{sync, watch};
+use files::FileCommand;
+use syncing::{sync, upload, watch};
 
 /// A phone on the command line.
 #[derive(Debug, Args)]
@@ -67,6 +69,8 @@ enum Command {
     },
     /// Report what was done.
     Outcome(OutcomeArgs),
+    #[command(flatten)]
+    File(FileCommand),
     /// Answer an item of the visit's checklist.
     Checklist {
         #[command(flatten)]
@@ -84,6 +88,8 @@ enum Command {
             value_parser = clap::value_parser!(u64).range(1..=86_400))]
         watch: Option<u64>,
     },
+    /// Exchange everything with the hub, then send files of evidence until none is left.
+    Upload,
     /// Go out of coverage: `sync` refuses until `online`.
     Offline,
     /// Come back into coverage.
@@ -268,6 +274,11 @@ pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), P
             let fact = device.outcome(job, report.into())?;
             screen.recorded("outcome", fact)
         }
+        Command::File(command) => files::run(&mut device, command, &mut screen),
+        Command::Upload => {
+            upload(&folder, &mut device).await?;
+            screen.status(&device, folder.is_offline(), true)
+        }
         Command::Checklist { order, item, answer } => {
             device.answer(job(&device, &order)?, &item, answer.into())?;
             screen.said("answer", &item)
@@ -283,14 +294,8 @@ pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), P
                 ended = watch(&folder, &mut device, every, &mut screen) => ended,
             }
         }
-        Command::Offline => {
-            folder.set_offline(true)?;
-            screen.said("network", "offline")
-        }
-        Command::Online => {
-            folder.set_offline(false)?;
-            screen.said("network", "online")
-        }
+        Command::Offline => syncing::switch(&folder, true, &mut screen),
+        Command::Online => syncing::switch(&folder, false, &mut screen),
         Command::Status { records } => screen.status(&device, folder.is_offline(), records),
         Command::Witness => match device.witnessed()? {
             Some(note) => screen.witnessed(&note),

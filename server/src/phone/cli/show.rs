@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use onscene_mobile::{ArrivalReceipt, Device, Item, ItemState, Job};
+use onscene_mobile::{
+    ArrivalReceipt, Device, EvidenceCounts, EvidenceItem, EvidenceState, Item, ItemState, Job,
+};
 use onscene_sync_core::id::FactId;
 use onscene_sync_core::rules::arrival::{Language, Verdict};
 use serde::Serialize;
@@ -110,9 +112,12 @@ impl<W: Write> Screen<'_, W> {
     ) -> Result<(), PhoneError> {
         let counts = device.counts()?;
         let items = all_items(device)?;
+        let evidence = device.evidence_counts()?;
+        let unfinished = device.unfinished_captures()?;
         let verified = items.iter().filter(|item| item.state == ItemState::Verified).count();
         if self.json {
             let records = if with_records { Some(&items) } else { None };
+            let files = if with_records { Some(all_files(device)?) } else { None };
             return self.put(&json!({
                 "offline": offline,
                 "recorded": counts.recorded,
@@ -122,6 +127,10 @@ impl<W: Write> Screen<'_, W> {
                 "refused": counts.refused,
                 "last_failure": device.last_failure(),
                 "records": records,
+                "evidence": evidence,
+                "files": files,
+                "unfinished": unfinished,
+                "stray_files": device.stray_files()?,
             }));
         }
         writeln!(self.out, "network    {}", if offline { "offline" } else { "online" })?;
@@ -139,6 +148,33 @@ impl<W: Write> Screen<'_, W> {
         )?;
         for item in items.iter().filter(|item| with_records || is_refused(item)) {
             writeln!(self.out, "{:>5}  {:<15} {}", item.n, item.what, state(&item.state))?;
+        }
+        self.files(device, with_records)
+    }
+
+    /// Where the files of evidence are.
+    fn files(&mut self, device: &Device, with_files: bool) -> Result<(), PhoneError> {
+        let counts = device.evidence_counts()?;
+        let EvidenceCounts { recorded, verified, waiting, refused, lost } = counts;
+        writeln!(
+            self.out,
+            "files      {recorded}: {verified} verified (已核验), {waiting} waiting, {refused} \
+             refused, {lost} missing or changed"
+        )?;
+        for item in all_files(device)? {
+            if with_files || is_troubled(&item.state) {
+                let state = file_state(&item);
+                writeln!(self.out, "{:>5}  {:>9} bytes {state}", item.n, item.bytes)?;
+            }
+        }
+        for left in device.unfinished_captures()? {
+            let file = left.file.map_or("nothing was written".to_owned(), |(path, bytes)| {
+                format!("{bytes} bytes in {}", path.display())
+            });
+            writeln!(self.out, "half taken {}: {file}; `recover` or `discard` it", left.id)?;
+        }
+        for stray in device.stray_files()? {
+            writeln!(self.out, "unknown file {}: left alone", stray.path.display())?;
         }
         Ok(())
     }
@@ -207,6 +243,42 @@ fn all_items(device: &Device) -> Result<Vec<Item>, PhoneError> {
             return Ok(items);
         }
         items.extend(page);
+    }
+}
+
+fn all_files(device: &Device) -> Result<Vec<EvidenceItem>, PhoneError> {
+    let mut files: Vec<EvidenceItem> = Vec::new();
+    loop {
+        let page = device.evidence(files.last().map_or(0, |item| item.n), PAGE)?;
+        if page.is_empty() {
+            return Ok(files);
+        }
+        files.extend(page);
+    }
+}
+
+const fn is_troubled(state: &EvidenceState) -> bool {
+    use EvidenceState as State;
+    match state {
+        State::SetAside { .. } | State::Refused { .. } => true,
+        State::FileMissing | State::FileChanged => true,
+        State::OnPhone | State::Partly { .. } | State::AtHub | State::Verified { .. } => false,
+    }
+}
+
+fn file_state(item: &EvidenceItem) -> String {
+    match &item.state {
+        EvidenceState::OnPhone => "on this phone".to_owned(),
+        EvidenceState::Partly { sent } => format!("{sent} of {} sent", item.bytes),
+        EvidenceState::AtHub => "at the hub, not yet signed for".to_owned(),
+        EvidenceState::Verified { .. } if item.path.is_none() => {
+            "verified; the copy here was removed".to_owned()
+        }
+        EvidenceState::Verified { .. } => "verified".to_owned(),
+        EvidenceState::SetAside { reason } => format!("set aside for a while: {reason}"),
+        EvidenceState::Refused { reason } => format!("refused: {reason}"),
+        EvidenceState::FileMissing => "the file is missing".to_owned(),
+        EvidenceState::FileChanged => "the file is not what was recorded".to_owned(),
     }
 }
 

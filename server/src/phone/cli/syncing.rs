@@ -1,4 +1,4 @@
-//! `sync`, once or until Ctrl-C.
+//! `sync`, once or until Ctrl-C, `upload`, and the switch of the network.
 
 use std::io::Write;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use onscene_mobile::Device;
 
 use super::{PhoneError, show};
-use crate::phone::drive::{Round, round};
+use crate::phone::drive::{self, Round, round};
 use crate::phone::folder::Folder;
 use crate::phone::transport::Transport;
 use crate::phone::watch::{Turn, Watch};
@@ -18,6 +18,24 @@ pub(super) async fn sync(folder: &Folder, device: &mut Device) -> Result<(), Pho
     }
     let round = round(device, &Transport::new()?).await?;
     judge(device, round)
+}
+
+/// One round of sync, and the files after it.
+pub(super) async fn upload(folder: &Folder, device: &mut Device) -> Result<(), PhoneError> {
+    sync(folder, device).await?;
+    device.upload_soon();
+    let round = drive::upload(device, &Transport::new()?).await?;
+    judge(device, round)
+}
+
+/// Switches the network off or on.
+pub(super) fn switch<W: Write>(
+    folder: &Folder,
+    offline: bool,
+    screen: &mut show::Screen<'_, W>,
+) -> Result<(), PhoneError> {
+    folder.set_offline(offline)?;
+    screen.said("network", if offline { "offline" } else { "online" })
 }
 
 fn offline() -> PhoneError {
