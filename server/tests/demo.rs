@@ -15,12 +15,13 @@ fn day(dir: &Path) -> String {
     out
 }
 
-/// The table's last line: recorded, delivered, waiting, quarantined.
-fn total(account: &str) -> [u64; 4] {
+/// The table's last line: recorded, delivered, waiting, quarantined; photos, at the hub, waiting.
+fn total(account: &str) -> [u64; 7] {
     let line = account.lines().find(|line| line.starts_with("25 phones")).expect("a total");
-    let numbers: Vec<u64> =
-        line.split_whitespace().skip(2).map(|word| word.parse().expect("a number")).collect();
-    numbers.try_into().expect("four numbers")
+    let words = line.split_whitespace().skip(2).map(|word| word.trim_start_matches('│'));
+    let words = words.filter(|word| !word.is_empty());
+    let numbers: Vec<u64> = words.map(|word| word.parse().expect("a number")).collect();
+    numbers.try_into().expect("seven numbers")
 }
 
 #[test]
@@ -47,13 +48,16 @@ fn a_day_shows_every_verdict_adds_up_and_the_next_run_goes_on() {
         assert!(first.contains(shown), "`{shown}` is missing in\n{first}");
     }
     assert!(!first.contains("LET IN"), "{first}");
-    let [recorded, delivered, waiting, quarantined] = total(&first);
+    let [recorded, delivered, waiting, quarantined, photos, stored, unsent] = total(&first);
     assert_eq!(recorded, delivered + waiting + quarantined);
+    assert_eq!(photos, stored + unsent);
+    assert!(stored > 20, "{first}");
     assert!(recorded > 150 && waiting > 0 && quarantined == 5, "{first}");
 
     let second = day(dir.path());
     assert!(second.starts_with("第2天 Day 2"), "{second}");
-    let [more, later, _, forged] = total(&second);
+    let [more, later, _, forged, more_photos, ..] = total(&second);
+    assert!(more_photos > photos, "{second}");
     assert!(more > recorded && later > delivered + waiting, "what waited was delivered: {second}");
     assert_eq!(forged, 10);
 }

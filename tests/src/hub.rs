@@ -80,6 +80,12 @@ impl Hub {
         self.dir.join("onscene.db")
     }
 
+    /// Where its files are.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.dir.join("blobs")
+    }
+
     /// Copies the database, as a backup would.
     pub async fn back_up(&mut self) {
         self.stop().await;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use onscene_sync_core::document::DocKind;
+use onscene_sync_core::evidence::limit;
 use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::{Manifest, Media};
 use onscene_sync_core::id::{DocId, FactId, Hash};
-use onscene_sync_core::limits::EVIDENCE_BYTES;
 use onscene_sync_core::place::{Datum, Fix};
 use onscene_sync_core::time::{ClockReading, Millis};
 
@@ -171,10 +171,11 @@ impl Device {
             let (sha256, bytes) = self.hash_whole(&kept, None)?;
             return Ok((kept, sha256, bytes));
         }
+        let most = limit(capture.media);
         match self.media.size(&taking)? {
-            Some(1..=EVIDENCE_BYTES) => {}
+            Some(bytes) if (1..=most).contains(&bytes) => {}
             Some(bytes) => {
-                let why = format!("its file has {bytes} bytes: 1 to {EVIDENCE_BYTES} are allowed");
+                let why = format!("its file has {bytes} bytes: 1 to {most} are allowed");
                 return Err(DeviceError::invalid("capture", why));
             }
             None => {

@@ -7,7 +7,7 @@ use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::{Manifest, Media};
 use onscene_sync_core::id::{FactId, Hash};
-use onscene_sync_core::limits::EVIDENCE_BYTES;
+use onscene_sync_core::limits::EVIDENCE_PHOTO_BYTES;
 use onscene_sync_core::place::{Datum, Fix, Position, Provider};
 use tempfile::TempDir;
 
@@ -178,8 +178,8 @@ fn what_cannot_be_evidence_is_refused_with_its_mend_and_kept() {
     let empty = device.begin_capture(job, photo()).unwrap();
     fs::write(&empty.path, "").unwrap();
     let large = device.begin_capture(job, photo()).unwrap();
-    fs::File::create(&large.path).unwrap().set_len(EVIDENCE_BYTES + 1).unwrap();
-    for (id, bytes) in [(empty.id, 0), (large.id, EVIDENCE_BYTES + 1)] {
+    fs::File::create(&large.path).unwrap().set_len(EVIDENCE_PHOTO_BYTES + 1).unwrap();
+    for (id, bytes) in [(empty.id, 0), (large.id, EVIDENCE_PHOTO_BYTES + 1)] {
         let error = device.finish_capture(id, None).unwrap_err().to_string();
         assert!(error.contains(&format!("has {bytes} bytes")), "{error}");
     }

@@ -1,9 +1,8 @@
 //! The inspectors' part of the day: going, arriving, recording, syncing when there is a network.
 
 use onscene_mobile::{Device, Job};
-use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::document::Answer;
-use onscene_sync_core::fact::body::{Finding, Manifest, Media, OutcomeReport};
+use onscene_sync_core::fact::body::{Finding, OutcomeReport};
 use onscene_sync_core::place::Datum;
 use onscene_sync_core::rules::arrival::Verdict;
 use onscene_sync_core::time::Millis;
@@ -132,26 +131,16 @@ impl Day<'_> {
         let second = self.cases[case].team.first() != Some(&number);
         let (outcome, words) = planned.matter.outcomes[(planned.ending + usize::from(second)) % 2];
         let pocket = &mut self.world.pockets[number];
-        let taken = pocket.reading(self.now);
-        let photo = format!("photo {order} {number} {}", self.now.0);
         pocket.record(|device| device.note(job, "已向当事人出示证件，说明来意"))?;
         let item = if second { "witness_named" } else { "id_shown" };
         pocket.record(|device| device.answer(job, item, Answer::Yes))?;
-        let manifest = Manifest {
-            sha256: sha256(photo.as_bytes()),
-            bytes: 2_400_000,
-            media: Media::Photo,
-            captured: true,
-            taken,
-            fix: None,
-            datum: None,
-            before: None,
-        };
-        let evidence = pocket.record(|device| device.attach_manifest(job, manifest))?;
+        let seed = self.world.memory.seed ^ self.now.0.cast_unsigned() << 16 ^ number as u64;
+        let before = pocket.photograph(job, seed, None)?;
+        let after = pocket.photograph(job, !seed, Some(before))?;
         let report = OutcomeReport {
             outcome,
             text: words.to_owned(),
-            evidence: vec![evidence],
+            evidence: vec![before, after],
             complainant_told: None,
         };
         pocket.record(|device| device.outcome(job, report))?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use onscene_mobile::Device;
 use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::time::Millis;
 use serde_json::json;
@@ -48,7 +49,7 @@ pub async fn found(dir: &Path, hub: &Hub, admin: &Desk, seed: u64) -> Result<Mem
         let name = format!("{} {}", who.chinese, who.english);
         let person = inspector(admin, squads[who.squad], &name).await?;
         let handset = handset(number, who.oddity, hub.app.now());
-        phones.push(Remembered { person, handset, recorded: 0 });
+        phones.push(Remembered { person, handset, recorded: 0, taken: 0 });
     }
     let (port, now) = (hub.port, hub.app.now());
     Ok(Memory { seed, port, days: 0, now, bureau, squads, phones, copied: None, forged: 0 })
@@ -88,10 +89,11 @@ pub async fn hand_out(
         let walker = Walker::at_base(number, phone.handset.clone(), seed, hub.app.now());
         let chance = seed ^ (1 + u64::from(phone.handset.number)) << 16;
         let mut pocket = Pocket::open(&folder_of(dir, number), walker, &hub.clock, chance)?;
-        if pocket.ask(onscene_mobile::Device::standing)?.is_none() {
+        if pocket.ask(Device::standing)?.is_none() {
             enrol(hub, admin, phone.person, &mut pocket, transport).await?;
         }
-        pocket.recorded = phone.recorded.max(pocket.ask(onscene_mobile::Device::counts)?.recorded);
+        pocket.recorded = phone.recorded.max(pocket.ask(Device::counts)?.recorded);
+        pocket.taken = phone.taken.max(pocket.ask(Device::evidence_counts)?.recorded);
         pockets.push(pocket);
     }
     Ok(pockets)
@@ -111,7 +113,7 @@ async fn enrol(
         .enrol(&hub.address, &code, None, false)
         .map_err(|source| DemoError::Phone { who, source })?;
     let round = pocket.sync(transport).await?;
-    let Some(standing) = pocket.ask(onscene_mobile::Device::standing)? else {
+    let Some(standing) = pocket.ask(Device::standing)? else {
         let events = pocket.ask(|device| device.events_since(0, 100))?;
         let why = events.last().map_or_else(|| format!("{round:?}"), |event| event.detail.clone());
         return Err(DemoError::NotEnrolled(who, why));

@@ -21,6 +21,8 @@ pub struct HubBook {
     pub changes: BTreeMap<DeviceId, u64>,
     /// Changes in quarantine.
     pub quarantine: BTreeMap<DeviceId, u64>,
+    /// Photos that are stored whole.
+    pub photos: BTreeMap<DeviceId, u64>,
 }
 
 impl HubBook {
@@ -36,6 +38,7 @@ impl HubBook {
                     Ok::<_, StoreError>(Self {
                         changes: by_device(tx, "change").await?,
                         quarantine: by_device(tx, "quarantine").await?,
+                        photos: by_device(tx, "evidence WHERE stored_at IS NOT NULL").await?,
                     })
                 })
             })
@@ -77,6 +80,7 @@ fn line(
     book: &HubBook,
 ) -> Result<Line, DemoError> {
     let counts = pocket.ask(Device::counts)?;
+    let files = pocket.ask(Device::evidence_counts)?;
     let device = pocket.ask(Device::standing)?.map(|standing| standing.device);
     let at_hub = |book: &BTreeMap<DeviceId, u64>| {
         device.and_then(|device| book.get(&device)).copied().unwrap_or(0)
@@ -88,6 +92,9 @@ fn line(
         delivered: at_hub(&book.changes),
         waiting: counts.saved,
         quarantined: counts.refused,
+        photos: pocket.taken,
+        stored: at_hub(&book.photos),
+        unsent: files.recorded - files.verified,
         remark: String::new(),
     };
     match (pocket.walker.who.oddity, copied) {

@@ -46,6 +46,9 @@ pub struct Remembered {
     pub handset: Handset,
     /// Records made on it.
     pub recorded: u64,
+    /// Photos taken with it.
+    #[serde(default)]
+    pub taken: u64,
 }
 
 impl Memory {

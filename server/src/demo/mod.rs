@@ -9,6 +9,7 @@
 //! | [`places`], [`people`], [`cases`] | the made-up day: pure data and seeded choice |
 //! | [`plane`], [`movement`], [`receiver`] | where people truly are and what their phones make of it |
 //! | [`handset`], [`walker`], [`pocket`] | a phone's clocks; one inspector in the district; both together |
+//! | [`photo`] | what their cameras see |
 //! | [`hub`], [`desk`], [`founding`], [`world`] | the server, the command centre's client, the first morning |
 //! | [`timeline`], [`day`] | what happens next; the day |
 //! | `centre`, `field`, [`villains`] | the parts of command centre, inspectors, a clone and an attacker |
@@ -30,6 +31,7 @@ pub mod ledger;
 pub mod memory;
 pub mod movement;
 pub mod people;
+pub mod photo;
 pub mod places;
 pub mod plane;
 pub mod pocket;
@@ -90,7 +92,10 @@ pub async fn run(args: DemoArgs, out: Box<dyn Write + Send>) -> Result<(), DemoE
     world.account.text(&format!("\n{table}"))?;
     let adds_up = table.adds_up();
     if adds_up {
-        world.account.text("The table adds up: recorded = delivered + waiting + quarantined.")?;
+        world.account.text(
+            "The table adds up: recorded = delivered + waiting + quarantined, and \
+             photos = signed for by the hub + waiting.",
+        )?;
     }
     if !args.exit {
         tour::offer(&mut world).await?;

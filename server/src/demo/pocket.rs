@@ -1,17 +1,20 @@
 //! An inspector with a phone: the device library, its clocks, and a count of everything recorded.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use onscene_mobile::{Clock, Device, DeviceError, Host, HostError, OpenConfig};
+use onscene_mobile::{Clock, Device, DeviceError, Host, HostError, Job, NewFile, OpenConfig};
+use onscene_sync_core::fact::body::Media;
 use onscene_sync_core::id::FactId;
 use onscene_sync_core::time::{ClockReading, Millis};
 
 use super::error::DemoError;
 use super::handset::Handset;
+use super::photo::photo;
 use super::walker::Walker;
 use crate::clock::{Clock as _, ManualClock};
-use crate::phone::drive::{Round, round};
+use crate::phone::drive::{Round, round, upload};
 use crate::phone::folder::Folder;
 use crate::phone::lend::Chance;
 use crate::phone::transport::Transport;
@@ -26,6 +29,8 @@ pub struct Pocket {
     pub device: Device,
     /// Records made on it so far, counted by whoever makes them.
     pub recorded: u64,
+    /// Photos taken with it so far, counted likewise.
+    pub taken: u64,
     /// The case (of the day) that the inspector is on.
     pub busy_with: Option<usize>,
     /// Cases had today.
@@ -48,7 +53,16 @@ impl Pocket {
     ) -> Result<Self, DemoError> {
         let worn = Arc::new(Mutex::new(walker.handset.clone()));
         let device = open_device(dir, &walker, &worn, clock, seed)?;
-        Ok(Self { walker, device, recorded: 0, busy_with: None, had: 0, has_accepted: None, worn })
+        Ok(Self {
+            walker,
+            device,
+            recorded: 0,
+            taken: 0,
+            busy_with: None,
+            had: 0,
+            has_accepted: None,
+            worn,
+        })
     }
 
     /// Records something and counts it.
@@ -64,6 +78,25 @@ impl Pocket {
         Ok(done)
     }
 
+    /// Takes a photo of what `seed` decides, and counts it; returns the fact that names it.
+    ///
+    /// # Errors
+    /// When the library refuses or the file cannot be written.
+    pub fn photograph(
+        &mut self,
+        job: Job,
+        seed: u64,
+        before: Option<FactId>,
+    ) -> Result<FactId, DemoError> {
+        let new = NewFile { media: Media::Photo, extension: "jpg".to_owned(), before };
+        let begun = self.device.begin_capture(job, new);
+        let capture = begun.map_err(|source| self.failed(source))?;
+        fs::write(&capture.path, photo(seed))?;
+        let fact = self.record(|device| device.finish_capture(capture.id, None))?;
+        self.taken += 1;
+        Ok(fact)
+    }
+
     /// Asks the library something.
     ///
     /// # Errors
@@ -75,13 +108,17 @@ impl Pocket {
         question(&self.device).map_err(|source| self.failed(source))
     }
 
-    /// Exchanges everything with the hub.
+    /// Exchanges everything with the hub, then sends the photos.
     ///
     /// # Errors
     /// When the library's store fails.
     pub async fn sync(&mut self, transport: &Transport) -> Result<Round, DemoError> {
         let who = self.walker.who.english;
-        round(&mut self.device, transport).await.map_err(|source| DemoError::Phone { who, source })
+        let failed = |source| DemoError::Phone { who, source };
+        let synced = round(&mut self.device, transport).await.map_err(failed)?;
+        self.device.upload_soon();
+        upload(&mut self.device, transport).await.map_err(failed)?;
+        Ok(synced)
     }
 
     /// Switches the phone off and on again.

@@ -15,15 +15,22 @@ pub struct Line {
     pub waiting: u64,
     /// Of those, kept whole at the hub for a supervisor to look at.
     pub quarantined: u64,
+    /// Photos taken with it.
+    pub photos: u64,
+    /// Of those, whole at the hub.
+    pub stored: u64,
+    /// Of those, still on the phone alone.
+    pub unsent: u64,
     /// What is odd about the phone.
     pub remark: String,
 }
 
 impl Line {
-    /// Whether every record is accounted for exactly once.
+    /// Whether every record and every photo is accounted for exactly once.
     #[must_use]
     pub fn adds_up(&self) -> bool {
         self.recorded == self.delivered + self.waiting + self.quarantined
+            && self.photos == self.stored + self.unsent
     }
 }
 
@@ -41,6 +48,9 @@ impl Table {
             total.delivered += line.delivered;
             total.waiting += line.waiting;
             total.quarantined += line.quarantined;
+            total.photos += line.photos;
+            total.stored += line.stored;
+            total.unsent += line.unsent;
         }
         total
     }
@@ -54,29 +64,45 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rule = "─".repeat(100);
-        row(f, ["phone", "recorded", "= delivered", "+ waiting", "+ quarantined"], "")?;
+        let rule = "─".repeat(124);
+        row(f, HEADINGS, "")?;
         writeln!(f, "{rule}")?;
         let total = self.total();
         for (index, line) in self.0.iter().chain([&total]).enumerate() {
             if index == self.0.len() {
                 writeln!(f, "{rule}")?;
             }
-            let numbers = [line.recorded, line.delivered, line.waiting, line.quarantined]
-                .map(|number| number.to_string());
-            let [recorded, delivered, waiting, quarantined] = &numbers;
+            let Line { recorded, delivered, waiting, quarantined, .. } = *line;
+            let numbers =
+                [recorded, delivered, waiting, quarantined, line.photos, line.stored, line.unsent]
+                    .map(|number| number.to_string());
+            let [recorded, delivered, waiting, quarantined, photos, stored, unsent] = &numbers;
+            let cells =
+                [&*line.who, recorded, delivered, waiting, quarantined, photos, stored, unsent];
             let verdict = if line.adds_up() { "" } else { "DOES NOT ADD UP " };
             let remark = format!("{verdict}{}", line.remark);
-            row(f, [&line.who, recorded, delivered, waiting, quarantined], &remark)?;
+            row(f, cells, &remark)?;
         }
         Ok(())
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, cells: [&str; 5], remark: &str) -> fmt::Result {
-    let [who, recorded, delivered, waiting, quarantined] = cells;
+const HEADINGS: [&str; 8] = [
+    "phone",
+    "recorded",
+    "= delivered",
+    "+ waiting",
+    "+ quarantined",
+    "photos",
+    "= at hub",
+    "+ waiting",
+];
+
+fn row(f: &mut fmt::Formatter<'_>, cells: [&str; 8], remark: &str) -> fmt::Result {
+    let [who, recorded, delivered, waiting, quarantined, photos, stored, unsent] = cells;
     let line = format!(
-        "{}{recorded:>9}{delivered:>13}{waiting:>11}{quarantined:>15}   {remark}",
+        "{}{recorded:>9}{delivered:>13}{waiting:>11}{quarantined:>15} │{photos:>7}{stored:>10}\
+         {unsent:>11}   {remark}",
         padded(who, 24)
     );
     writeln!(f, "{}", line.trim_end())
@@ -101,7 +127,7 @@ mod tests {
 
     fn line(recorded: u64, delivered: u64, waiting: u64, quarantined: u64) -> Line {
         let who = "张伟 Zhang Wei".to_owned();
-        Line { who, recorded, delivered, waiting, quarantined, remark: String::new() }
+        Line { who, recorded, delivered, waiting, quarantined, ..Line::default() }
     }
 
     #[test]
@@ -111,6 +137,9 @@ mod tests {
         assert_eq!(lost_and_doubled.total().recorded, lost_and_doubled.total().delivered);
         assert!(!lost_and_doubled.adds_up(), "a loss here and a double there do not cancel");
         assert!(lost_and_doubled.to_string().contains("DOES NOT ADD UP"));
+        let photo_lost = Line { photos: 2, stored: 1, unsent: 0, ..line(5, 5, 0, 0) };
+        assert!(!photo_lost.adds_up());
+        assert!(Line { unsent: 1, ..photo_lost }.adds_up());
     }
 
     #[test]
@@ -118,10 +147,8 @@ mod tests {
         assert_eq!(padded("张伟", 6), "张伟  ");
         assert_eq!(padded("Li", 6), "Li    ");
         let text = Table(vec![line(5, 3, 1, 1)]).to_string();
-        assert!(
-            text.lines()
-                .nth(2)
-                .is_some_and(|line| line.ends_with("5            3          1              1"))
-        );
+        assert!(text.lines().nth(2).is_some_and(|line| {
+            line.contains("5            3          1              1 │      0")
+        }));
     }
 }

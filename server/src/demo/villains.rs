@@ -1,6 +1,7 @@
 //! A copied phone and a hostile one, each against the real hub.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use minicbor::bytes::ByteVec;
@@ -44,11 +45,7 @@ impl CopiedPhone {
     ) -> Result<Self, DemoError> {
         let (from, to) = (folder_of(dir, number), dir.join("phones").join("clone"));
         if earlier.is_none() {
-            fs::create_dir_all(&to)?;
-            for entry in fs::read_dir(&from)? {
-                let entry = entry?;
-                fs::copy(entry.path(), to.join(entry.file_name()))?;
-            }
+            copy_folder(&from, &to)?;
         }
         let mut handset = original.walker.handset.clone();
         handset.number += 1_000;
@@ -58,6 +55,21 @@ impl CopiedPhone {
         pocket.recorded = held;
         Ok(Self { pocket, copied: earlier.unwrap_or(held) })
     }
+}
+
+/// Copies a folder with all that is in it.
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &copy)?;
+        } else {
+            fs::copy(entry.path(), copy)?;
+        }
+    }
+    Ok(())
 }
 
 /// What the hub said of forged changes, one line each: what was tried, and the answer.

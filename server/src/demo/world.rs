@@ -115,6 +115,7 @@ impl World {
         self.memory.now = self.hub.app.now();
         for (phone, pocket) in self.memory.phones.iter_mut().zip(&self.pockets) {
             phone.recorded = pocket.recorded;
+            phone.taken = pocket.taken;
             phone.handset.clone_from(&pocket.walker.handset);
         }
         self.memory.save(&self.dir)

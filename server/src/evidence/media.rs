@@ -1,9 +1,7 @@
 //! What a file of evidence may be: by its first bytes, never by its name, and never by decoding it.
 
+pub use onscene_sync_core::evidence::limit;
 use onscene_sync_core::fact::body::Media;
-use onscene_sync_core::limits::{
-    EVIDENCE_AUDIO_BYTES, EVIDENCE_BYTES, EVIDENCE_DOCUMENT_BYTES, EVIDENCE_PHOTO_BYTES,
-};
 
 /// First bytes that tell the type.
 pub const HEAD_BYTES: usize = 4096;
@@ -23,17 +21,6 @@ const fn allowed(media: Media) -> &'static [&'static str] {
             "audio/x-wav",
         ],
         Media::Document => &["application/pdf"],
-    }
-}
-
-/// Bytes that a file of this kind may have.
-#[must_use]
-pub const fn limit(media: Media) -> u64 {
-    match media {
-        Media::Photo => EVIDENCE_PHOTO_BYTES,
-        Media::Video => EVIDENCE_BYTES,
-        Media::Audio => EVIDENCE_AUDIO_BYTES,
-        Media::Document => EVIDENCE_DOCUMENT_BYTES,
     }
 }
 

@@ -91,7 +91,10 @@ impl Simulation {
     }
 
     fn record(&mut self, n: usize, job: Job) -> String {
-        let choice = self.rng.random_range(0..10);
+        let choice = self.rng.random_range(0..11);
+        if choice == 10 {
+            return self.photograph(n, job);
+        }
         let outcome = OUTCOMES[self.rng.random_range(0..OUTCOMES.len())];
         let answer = [Answer::Yes, Answer::No][self.rng.random_range(0..2)];
         let tap = self.phones[n].handset.clocks.reading();

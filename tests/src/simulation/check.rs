@@ -18,7 +18,7 @@ const ROUNDS: usize = 30;
 
 /// The hub's log of one document.
 #[derive(Debug)]
-struct Log {
+pub(super) struct Log {
     kind: DocKind,
     changes: Vec<Vec<u8>>,
 }
@@ -51,6 +51,7 @@ impl Simulation {
         Self::check_restated(&logs, &mut objections);
         self.check_buckets(&logs, &mut objections).await;
         self.check_phones(&logs, &mut objections).await;
+        self.check_files(&logs, &mut objections).await;
         let mut recorded = 0;
         let mut refused = 0;
         for phone in &mut self.phones {
@@ -61,7 +62,7 @@ impl Simulation {
         Outcome { trace: self.trace.finalize().into(), recorded, refused, objections }
     }
 
-    async fn database(&self) -> SqlitePool {
+    pub(super) async fn database(&self) -> SqlitePool {
         SqlitePool::connect(&format!("sqlite://{}", self.hub.database().display()))
             .await
             .expect("the hub's database opens")
@@ -299,6 +300,6 @@ fn facts(doc: DocId, log: &Log) -> BTreeSet<FactId> {
     facts.into_iter().map(|(id, _)| id).collect()
 }
 
-fn replay(doc: DocId, log: &Log) -> Option<Document> {
+pub(super) fn replay(doc: DocId, log: &Log) -> Option<Document> {
     Document::replay(doc, log.kind, log.changes.iter().map(Vec::as_slice)).ok()
 }

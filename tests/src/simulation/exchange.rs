@@ -1,6 +1,6 @@
 //! Sync between a simulated phone and the hub, through a network with moods.
 
-use onscene_mobile::{HttpReply, HttpRequest, Step};
+use onscene_mobile::{Applied, HttpReply, HttpRequest, Step};
 
 use super::Simulation;
 use crate::network::{Fate, cut};
@@ -20,6 +20,7 @@ impl Simulation {
             self.carry(n, &request, fate).await;
             self.world.pass(350);
         }
+        self.upload_roughly(n).await;
         self.after_sync(n).await;
     }
 
@@ -34,6 +35,7 @@ impl Simulation {
             }
             self.world.pass(150);
         }
+        self.upload_well(n).await;
         self.after_sync(n).await;
     }
 
@@ -44,7 +46,7 @@ impl Simulation {
         self.tell(&format!("phone {n} now {counts:?}"));
     }
 
-    async fn carry(&mut self, n: usize, request: &HttpRequest, fate: Fate) {
+    pub(super) async fn carry(&mut self, n: usize, request: &HttpRequest, fate: Fate) {
         for late in std::mem::take(&mut self.phones[n].repeats) {
             self.hub.advance_to(self.world.now()).await;
             let _nobody_listens = self.hub.answer(&late).await;
@@ -90,12 +92,18 @@ impl Simulation {
     }
 
     fn apply(&mut self, n: usize, id: u64, reply: &HttpReply) {
-        let applied = self.phones[n].device().sync_apply(id, reply).expect("the store works");
+        let device = self.phones[n].device();
+        let applied = match device.sync_apply(id, reply).expect("the store works") {
+            Applied::Stale => device.upload_apply(id, reply).expect("the store works"),
+            applied @ Applied::Taken => applied,
+        };
         self.tell(&format!("phone {n} got {}: {applied:?}", reply.status));
     }
 
     fn fail(&mut self, n: usize, id: u64) {
-        self.phones[n].device().sync_failed(id, "simulated").expect("the store works");
+        let device = self.phones[n].device();
+        device.sync_failed(id, "simulated").expect("the store works");
+        device.upload_failed(id, "simulated").expect("the store works");
     }
 
     /// Answers arrive that the phone gave up on: harmless, whatever became of it meanwhile.

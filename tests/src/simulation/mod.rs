@@ -11,6 +11,7 @@
 mod act;
 pub mod check;
 mod exchange;
+mod files;
 pub mod phone;
 
 use std::path::Path;

@@ -23,6 +23,8 @@ pub struct Phone {
     pub revoked: bool,
     /// A backup was taken.
     pub backed_up: bool,
+    /// It was restored from one, and has forgotten what it took since.
+    pub restored: bool,
     /// Requests to be carried out once more, later.
     pub repeats: Vec<HttpRequest>,
     /// Answers on their way after the phone gave up.
@@ -44,6 +46,7 @@ impl Phone {
             unit,
             revoked: false,
             backed_up: false,
+            restored: false,
             repeats: Vec::new(),
             late: Vec::new(),
             acknowledged: BTreeMap::new(),
@@ -96,6 +99,7 @@ impl Phone {
             let _absent = std::fs::remove_file(self.dir.join(format!("onscene.db{suffix}")));
         }
         copy(&self.dir.join("backup.db"), &self.store());
+        self.restored = true;
         self.open();
     }
 

@@ -141,6 +141,64 @@ async fn what_cannot_be_done_is_refused_with_its_mend() {
     trial.hub.stop().await;
 }
 
+fn jpeg(dir: &std::path::Path, name: &str, bytes: usize) -> String {
+    let path = dir.join(name);
+    let head = [0xff, 0xd8, 0xff, 0xe0];
+    let noise = (0..bytes).map(|n| (n * n % 251) as u8 ^ name.as_bytes()[0]);
+    std::fs::write(&path, head.into_iter().chain(noise).collect::<Vec<u8>>()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn photos_taken_offline_are_sent_later_and_the_hub_signs_for_them() {
+    let trial = Trial::begin().await;
+    trial.enrol().await.unwrap();
+    trial.phone(&["offline"]).await.unwrap();
+    let (before, after) =
+        (jpeg(trial.dir.path(), "b.jpg", 700_000), jpeg(trial.dir.path(), "a.jpg", 9_000));
+    let taken = trial.json(&["photo", "1", &before]).await;
+    let fact = taken["fact"].as_str().unwrap();
+    trial.phone(&["attach", "1", &after, "--before", fact]).await.unwrap();
+    let missing = trial.phone(&["photo", "1", "nowhere.jpg"]).await.unwrap_err().to_string();
+    assert!(missing.contains("nowhere.jpg"), "{missing}");
+    let status = trial.json(&["status"]).await;
+    assert_eq!(status["evidence"]["waiting"], 2, "{status}");
+    assert!(matches!(trial.phone(&["upload"]).await, Err(PhoneError::NotSynced(_))));
+    trial.phone(&["online"]).await.unwrap();
+    let status = trial.json(&["upload"]).await;
+    assert_eq!(status["evidence"]["verified"], 2, "{status}");
+    assert_eq!(status["files"][0]["captured"], true, "{status}");
+    assert_eq!(
+        (&status["files"][1]["captured"], &status["files"][1]["before"]),
+        (&json!(false), &json!(fact))
+    );
+    assert!(trial.phone(&["status", "--records"]).await.unwrap().contains("2 verified"));
+    trial.hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_watching_phone_sends_its_files_beside_its_records() {
+    let trial = Trial::begin().await;
+    let (folder, mut device) = trial.device().await;
+    let mut watch = Watch::new(Duration::from_secs(1)).unwrap();
+    watch.turn(&mut device, &folder).await.unwrap();
+    let job = Job::Order(device.my_work().unwrap()[0].order);
+    let photo = jpeg(trial.dir.path(), "w.jpg", 900_000);
+    let new = onscene_mobile::NewFile {
+        media: onscene_sync_core::fact::body::Media::Photo,
+        extension: "jpg".to_owned(),
+        before: None,
+    };
+    device.attach(job, std::path::Path::new(&photo), new, None).unwrap();
+    let verified = async {
+        while device.evidence_counts().unwrap().verified == 0 {
+            watch.turn(&mut device, &folder).await.unwrap();
+        }
+    };
+    timeout(IN_TIME, verified).await.expect("the file arrives in time");
+    trial.hub.stop().await;
+}
+
 /// Turns until the phone has so many orders.
 async fn until_orders(watch: &mut Watch, device: &mut Device, folder: &Folder, orders: usize) {
     let all = async {
