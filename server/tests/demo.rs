@@ -48,6 +48,7 @@ fn a_day_shows_every_verdict_adds_up_and_the_next_run_goes_on() {
         assert!(first.contains(shown), "`{shown}` is missing in\n{first}");
     }
     assert!(!first.contains("LET IN"), "{first}");
+    assert_eq!(first.matches("settled by the supervisor: 照片复用 REUSED").count(), 1, "{first}");
     let [recorded, delivered, waiting, quarantined, photos, stored, unsent] = total(&first);
     assert_eq!(recorded, delivered + waiting + quarantined);
     assert_eq!(photos, stored + unsent);
@@ -58,6 +59,7 @@ fn a_day_shows_every_verdict_adds_up_and_the_next_run_goes_on() {
     assert!(second.starts_with("第2天 Day 2"), "{second}");
     let [more, later, _, forged, more_photos, ..] = total(&second);
     assert!(more_photos > photos, "{second}");
+    assert_eq!(second.matches("照片复用 REUSED").count(), 1, "{second}");
     assert!(more > recorded && later > delivered + waiting, "what waited was delivered: {second}");
     assert_eq!(forged, 10);
 }

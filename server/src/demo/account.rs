@@ -27,6 +27,8 @@ pub enum Kind {
     Overdue,
     /// A result was recorded.
     Outcome,
+    /// Evidence looks wrong.
+    Flag,
     /// A phone lost or found the network, restarted, was copied.
     Phone,
     /// The hub refused a change.
@@ -43,6 +45,7 @@ impl Kind {
             Self::Verdict => "裁定 verdict",
             Self::Overdue => "超时 overdue",
             Self::Outcome => "处理 outcome",
+            Self::Flag => "疑点 flag",
             Self::Phone => "手机 phone",
             Self::Refused => "拒收 refused",
         }

@@ -46,6 +46,7 @@ impl Day<'_> {
             json!({ "unit": self.world.memory.squads[squad], "text": "请于60分钟内到达现场" });
         let answer = self.world.dispatcher.post(&format!("/v1/cases/{id}/orders"), &body).await?;
         self.cases[number].order = Some(answer.read("/orders/0/id")?);
+        self.cases[number].visit = Some(answer.read("/orders/0/inspection")?);
         let text = format!(
             "{} → {} {}",
             self.cases[number].number, SQUADS[squad].chinese, SQUADS[squad].english
@@ -156,6 +157,36 @@ impl Day<'_> {
             self.world.account.line(self.now, Kind::Verdict, &text)?;
         }
         Ok(())
+    }
+
+    /// The supervisor looks at the photos that were seen on another case before, and rules on them.
+    pub(super) async fn settle_reused(&mut self) -> Result<(), DemoError> {
+        self.world.hub.look_at_photos().await?;
+        let flags = self.world.supervisor.get("/v1/reuse").await?.value;
+        for flag in flags["flags"].as_array().into_iter().flatten() {
+            let (later, earlier) =
+                (self.case_of(&flag["visit"]), self.case_of(&flag["earlier_visit"]));
+            let likeness = match flag["distance"].as_u64() {
+                Some(bits) => format!("{bits} of 64 bits differ"),
+                None => "the same file".to_owned(),
+            };
+            let reason = "照片取自另一案件 The photo shows the scene of another case";
+            let ruling = json!({ "finding": "reused", "reason": reason });
+            let path = format!("/v1/reuse/{}/settlement", flag["id"]);
+            self.world.supervisor.post(&path, &ruling).await?;
+            let text = format!(
+                "{later} has a photo of {earlier} ({likeness}), settled by the supervisor: 照片复用 REUSED"
+            );
+            self.world.account.line(self.now, Kind::Flag, &text)?;
+        }
+        Ok(())
+    }
+
+    /// The number of the case that a visit belongs to.
+    fn case_of(&self, visit: &Value) -> &str {
+        let visit = visit.as_str().and_then(|visit| visit.parse().ok());
+        let found = self.cases.iter().find(|live| live.visit.is_some() && live.visit == visit);
+        found.map_or("an earlier case", |live| &live.number)
     }
 
     async fn show(&self, id: DocId) -> Result<Answer, DemoError> {

@@ -56,6 +56,7 @@ pub(super) struct Live {
     pub(super) id: Option<DocId>,
     pub(super) number: String,
     pub(super) order: Option<FactId>,
+    pub(super) visit: Option<DocId>,
     pub(super) team: Vec<usize>,
     pub(super) claims_told: usize,
     pub(super) claims: usize,
@@ -67,6 +68,8 @@ pub struct Day<'w> {
     pub(super) world: &'w mut World,
     pub(super) timeline: Timeline<Event>,
     pub(super) cases: Vec<Live>,
+    /// The first photo that was sent from a scene today, and when: colleagues have it too.
+    pub(super) passed_around: Option<(Millis, Vec<u8>)>,
     pub(super) now: Millis,
     pub(super) ends: Millis,
 }
@@ -88,7 +91,8 @@ impl<'w> Day<'w> {
         timeline.plan(starts.plus(100 * MINUTE), Event::Attack(odd(Oddity::Hostile)));
         timeline.plan(starts.plus(LASTS_MS - 45 * MINUTE), Event::Patrol(late_patrol()));
         let cases = planned.into_iter().map(Live::of).collect();
-        Self { world, timeline, cases, now: starts, ends: starts.plus(LASTS_MS) }
+        let ends = starts.plus(LASTS_MS);
+        Self { world, timeline, cases, passed_around: None, now: starts, ends }
     }
 
     /// Lives through the day.
@@ -105,6 +109,7 @@ impl<'w> Day<'w> {
             self.exchange(number).await?;
         }
         self.settle_simulated().await?;
+        self.settle_reused().await?;
         self.world.memory.days += 1;
         self.world.remember()
     }
@@ -150,6 +155,7 @@ impl Live {
             id: None,
             number: String::new(),
             order: None,
+            visit: None,
             team: Vec::new(),
             claims_told: 0,
             claims: 0,

@@ -3,6 +3,7 @@
 use onscene_mobile::{Device, Job};
 use onscene_sync_core::document::Answer;
 use onscene_sync_core::fact::body::{Finding, OutcomeReport};
+use onscene_sync_core::id::FactId;
 use onscene_sync_core::place::Datum;
 use onscene_sync_core::rules::arrival::Verdict;
 use onscene_sync_core::time::Millis;
@@ -11,6 +12,7 @@ use super::account::Kind;
 use super::day::{Day, Event, MINUTE};
 use super::error::DemoError;
 use super::people::{INSPECTORS, Oddity};
+use super::photo::{photo, resent};
 use super::places::PLACES;
 use super::villains;
 use super::walker::Walker;
@@ -126,7 +128,13 @@ impl Day<'_> {
 
     pub(super) fn finish(&mut self, number: usize, case: usize) -> Result<(), DemoError> {
         let Some(order) = self.cases[case].order else { return Ok(()) };
+        let cheats = self.world.pockets[number].walker.who.oddity == Oddity::Cheat;
+        if cheats && self.old_photo().is_none() {
+            self.soon(10 * MINUTE, Event::Finish(number, case));
+            return Ok(());
+        }
         let job = Job::Order(order);
+        let evidence = if cheats { self.deceive(number, job) } else { self.depict(number, job) }?;
         let planned = &self.cases[case].planned;
         let second = self.cases[case].team.first() != Some(&number);
         let (outcome, words) = planned.matter.outcomes[(planned.ending + usize::from(second)) % 2];
@@ -134,20 +142,38 @@ impl Day<'_> {
         pocket.record(|device| device.note(job, "已向当事人出示证件，说明来意"))?;
         let item = if second { "witness_named" } else { "id_shown" };
         pocket.record(|device| device.answer(job, item, Answer::Yes))?;
-        let seed = self.world.memory.seed ^ self.now.0.cast_unsigned() << 16 ^ number as u64;
-        let before = pocket.photograph(job, seed, None)?;
-        let after = pocket.photograph(job, !seed, Some(before))?;
-        let report = OutcomeReport {
-            outcome,
-            text: words.to_owned(),
-            evidence: vec![before, after],
-            complainant_told: None,
-        };
+        let report =
+            OutcomeReport { outcome, text: words.to_owned(), evidence, complainant_told: None };
         pocket.record(|device| device.outcome(job, report))?;
         let text = format!("{} {}: {words}", self.cases[case].number, pocket.name());
         self.world.account.line(self.now, Kind::Outcome, &text)?;
         self.go_home(number, case);
         Ok(())
+    }
+
+    /// The scene before the work and after it.
+    fn depict(&mut self, number: usize, job: Job) -> Result<Vec<FactId>, DemoError> {
+        let seed = self.world.memory.seed ^ self.now.0.cast_unsigned() << 16 ^ number as u64;
+        let (before, after) = (photo(seed), photo(!seed));
+        let pocket = &mut self.world.pockets[number];
+        let taken = pocket.photograph(job, &before, None)?;
+        let also = pocket.photograph(job, &after, Some(taken))?;
+        if pocket.walker.online(self.now) && self.passed_around.is_none() {
+            self.passed_around = Some((self.now, after));
+        }
+        Ok(vec![taken, also])
+    }
+
+    /// Who was never on scene has a colleague's photo of another one, by way of a chat.
+    fn deceive(&mut self, number: usize, job: Job) -> Result<Vec<FactId>, DemoError> {
+        let old = self.old_photo().map(resent).unwrap_or_default();
+        Ok(vec![self.world.pockets[number].import(job, &old)?])
+    }
+
+    /// A photo of today that the hub has had for a while.
+    fn old_photo(&self) -> Option<&[u8]> {
+        let (taken, photo) = self.passed_around.as_ref()?;
+        (self.now.since(*taken) > 5 * MINUTE).then_some(photo)
     }
 
     fn go_home(&mut self, number: usize, case: usize) {

@@ -68,9 +68,19 @@ impl Hub {
         Ok(())
     }
 
+    /// Does what takes long and is due: looking at photos.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn look_at_photos(&self) -> Result<(), DemoError> {
+        jobs::work_due(&self.app).await?;
+        Ok(())
+    }
+
     /// From here on the clock runs by itself, as fast as time.
     pub fn run_by_itself(&mut self) {
         self.tasks.spawn(jobs::keep_running(self.app.clone()));
+        self.tasks.spawn(jobs::keep_working(self.app.clone()));
         let (clock, mut stop) = (self.clock.clone(), self.app.stopper.listen());
         self.tasks.spawn(async move {
             let step = i64::try_from(TICK.as_millis()).unwrap_or(0);

@@ -11,7 +11,6 @@ use onscene_sync_core::time::{ClockReading, Millis};
 
 use super::error::DemoError;
 use super::handset::Handset;
-use super::photo::photo;
 use super::walker::Walker;
 use crate::clock::{Clock as _, ManualClock};
 use crate::phone::drive::{Round, round, upload};
@@ -38,6 +37,7 @@ pub struct Pocket {
     /// The order accepted last.
     pub has_accepted: Option<FactId>,
     worn: Arc<Mutex<Handset>>,
+    dir: PathBuf,
 }
 
 impl Pocket {
@@ -62,6 +62,7 @@ impl Pocket {
             had: 0,
             has_accepted: None,
             worn,
+            dir: dir.to_owned(),
         })
     }
 
@@ -78,21 +79,32 @@ impl Pocket {
         Ok(done)
     }
 
-    /// Takes a photo of what `seed` decides, and counts it; returns the fact that names it.
+    /// Takes a photo with the app's camera, and counts it; returns the fact that names it.
     ///
     /// # Errors
     /// When the library refuses or the file cannot be written.
     pub fn photograph(
         &mut self,
         job: Job,
-        seed: u64,
+        picture: &[u8],
         before: Option<FactId>,
     ) -> Result<FactId, DemoError> {
-        let new = NewFile { media: Media::Photo, extension: "jpg".to_owned(), before };
-        let begun = self.device.begin_capture(job, new);
+        let begun = self.device.begin_capture(job, jpeg(before));
         let capture = begun.map_err(|source| self.failed(source))?;
-        fs::write(&capture.path, photo(seed))?;
+        fs::write(&capture.path, picture)?;
         let fact = self.record(|device| device.finish_capture(capture.id, None))?;
+        self.taken += 1;
+        Ok(fact)
+    }
+
+    /// Attaches a photo that came from elsewhere, and counts it; returns the fact that names it.
+    ///
+    /// # Errors
+    /// When the library refuses or the file cannot be written.
+    pub fn import(&mut self, job: Job, picture: &[u8]) -> Result<FactId, DemoError> {
+        let file = self.dir.join("received.jpg");
+        fs::write(&file, picture)?;
+        let fact = self.record(|device| device.attach(job, &file, jpeg(None), None))?;
         self.taken += 1;
         Ok(fact)
     }
@@ -142,6 +154,10 @@ impl Pocket {
     fn failed(&self, source: DeviceError) -> DemoError {
         DemoError::Phone { who: self.walker.who.english, source }
     }
+}
+
+fn jpeg(before: Option<FactId>) -> NewFile {
+    NewFile { media: Media::Photo, extension: "jpg".to_owned(), before }
 }
 
 fn open_device(

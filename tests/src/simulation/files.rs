@@ -45,7 +45,7 @@ impl Simulation {
             let step = self.phones[n].device().upload_next().expect("a step");
             let UploadStep::Send(request) = step else { break };
             let fate = Fate::draw(&mut self.rng, self.profile.trouble);
-            self.tell(&format!("phone {n} sends {request:?}: {fate:?}"));
+            self.tell(&format!("phone {n} sends {}: {fate:?}", in_words(&request)));
             self.carry(n, &as_http(&request), fate).await;
             self.world.pass(350);
         }
@@ -110,6 +110,16 @@ impl Simulation {
         let fact = |bytes: Vec<u8>| FactId::from_bytes(bytes.try_into().expect("sixteen bytes"));
         rows.into_iter().map(|(bytes,)| fact(bytes)).collect()
     }
+}
+
+/// What a request of the lane asks for, without the folder that this run happens to be in.
+fn in_words(request: &UploadRequest) -> String {
+    let UploadRequest { id, method, url, headers, body, .. } = request;
+    let part = match body {
+        UploadBody::Empty => None,
+        UploadBody::Range { offset, length, .. } => Some((offset, length)),
+    };
+    format!("{id} {method} {url} {headers:?} {part:?}")
 }
 
 /// A request of the lane as the network carries it.
