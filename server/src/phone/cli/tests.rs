@@ -144,7 +144,8 @@ async fn what_cannot_be_done_is_refused_with_its_mend() {
 fn jpeg(dir: &std::path::Path, name: &str, bytes: usize) -> String {
     let path = dir.join(name);
     let head = [0xff, 0xd8, 0xff, 0xe0];
-    let noise = (0..bytes).map(|n| (n * n % 251) as u8 ^ name.as_bytes()[0]);
+    let byte = |n: usize| u8::try_from(n * n % 251).expect("below 251");
+    let noise = (0..bytes).map(|n| byte(n) ^ name.as_bytes()[0]);
     std::fs::write(&path, head.into_iter().chain(noise).collect::<Vec<u8>>()).unwrap();
     path.to_str().unwrap().to_owned()
 }
