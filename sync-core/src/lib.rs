@@ -8,6 +8,7 @@
 //! | [`evidence`] | what is said about the files of evidence while they travel |
 //! | [`enrolment`] | the one-time code and its check words |
 //! | [`document`] | the Automerge documents that hold facts |
+//! | [`handover`] | what two phones tell each other without a network |
 //! | [`guard`] | what of a phone's changes the hub lets into a document |
 //! | [`recovery`] | what a phone that lost the key to its store still hands in |
 //! | [`seal`] | values that only the holder of a key can read |
@@ -26,6 +27,7 @@ pub mod enrolment;
 pub mod evidence;
 pub mod fact;
 pub mod guard;
+pub mod handover;
 pub mod id;
 pub mod limits;
 pub mod place;

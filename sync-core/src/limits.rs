@@ -86,3 +86,27 @@ pub const REPLY_FRAME_BYTES: usize = 2 * 1024 * 1024;
 pub const CHECKPOINT_BYTES: usize = 64 * 1024;
 /// Times that a hub may have been restored from a backup.
 pub const RESTORES: usize = 1_000;
+/// Bytes of a phone's certificate.
+pub const CERTIFICATE_BYTES: usize = 512;
+/// Documents that one phone hands over with one signature.
+pub const LISTED_DOCS: usize = 64;
+/// Changes that one phone hands over with one signature.
+pub const LISTED_CHANGES: usize = 256;
+/// Bytes of the list that is signed.
+pub const STATEMENT_BYTES: usize = 16 * 1024;
+/// Such lists in one sync request or in one message between phones.
+pub const STATEMENTS: usize = 64;
+/// Orders, and changes, that a phone names as known when it meets another.
+pub const HELLO_KNOWN: usize = 512;
+/// Bytes of one message between two phones: one change always fits.
+pub const HANDOVER_MESSAGE_BYTES: usize = 2 * CHANGE_BYTES;
+/// Bytes that a message between two phones is filled up to; one item may go beyond.
+pub const HANDOVER_FILL_BYTES: usize = 24 * 1024;
+/// Messages that one phone gives another in one meeting.
+pub const HANDOVER_PARTS: u32 = 4_096;
+/// Changes of colleagues that a phone carries and the hub has not answered for.
+pub const CARRIED_CHANGES: u64 = 2_000;
+/// Bytes of these changes.
+pub const CARRIED_BYTES: u64 = 16 * 1024 * 1024;
+/// Facts of cases that a phone keeps on a colleague's word until it has synced.
+pub const TOLD_FACTS: u64 = 4_000;

@@ -93,18 +93,10 @@ pub fn read_from_device(
     verify: VerifyP256,
 ) -> Result<Fact, EnvelopeError> {
     let (fact, sign1) = open::<Fact>(envelope)?;
-    if fact.device().is_none() || algorithm(&sign1) != Some(iana::Algorithm::ES256) {
+    if fact.device().is_none() {
         return Err(EnvelopeError::Malformed("it is not a phone's"));
     }
-    let raw = <[u8; 64]>::try_from(sign1.signature.as_slice());
-    if raw.map_or(true, |raw| low_s(raw) != raw) {
-        return Err(EnvelopeError::Malformed("its signature is not 64 bytes with the lower s"));
-    }
-    if verify(key, &sign1.tbs_data(&[]), &sign1.signature) {
-        Ok(fact)
-    } else {
-        Err(EnvelopeError::BadSignature)
-    }
+    check_device(&sign1, &[], key, verify).map(|()| fact)
 }
 
 /// Reads a fact of the hub and checks its signature against the hub's Ed25519 key.
@@ -136,6 +128,47 @@ pub(crate) fn read_for<T: Sealed>(
 ) -> Result<T, EnvelopeError> {
     let (value, sign1) = open::<T>(envelope)?;
     check_hub(&sign1, purpose, key).map(|()| value)
+}
+
+/// Signs something else that a phone states, as [`seal_for`] does for the hub.
+pub(crate) fn seal_for_device<T: Sealed>(
+    purpose: &[u8],
+    value: &T,
+    key: &dyn Signer,
+) -> Result<Vec<u8>, SigningFailed> {
+    sign(encode(value), iana::Algorithm::ES256, purpose, key)
+}
+
+/// Reads what [`seal_for_device`] sealed; `key_of` says whose key it must be signed with.
+pub(crate) fn read_for_device<T: Sealed>(
+    purpose: &[u8],
+    envelope: &[u8],
+    key_of: impl FnOnce(&T) -> Option<Vec<u8>>,
+    verify: VerifyP256,
+) -> Result<T, EnvelopeError> {
+    let (value, sign1) = open::<T>(envelope)?;
+    let key = key_of(&value).ok_or(EnvelopeError::BadSignature)?;
+    check_device(&sign1, purpose, &key, verify).map(|()| value)
+}
+
+fn check_device(
+    sign1: &CoseSign1,
+    purpose: &[u8],
+    key: &[u8],
+    verify: VerifyP256,
+) -> Result<(), EnvelopeError> {
+    if algorithm(sign1) != Some(iana::Algorithm::ES256) {
+        return Err(EnvelopeError::Malformed("it is not a phone's"));
+    }
+    let raw = <[u8; 64]>::try_from(sign1.signature.as_slice());
+    if raw.map_or(true, |raw| low_s(raw) != raw) {
+        return Err(EnvelopeError::Malformed("its signature is not 64 bytes with the lower s"));
+    }
+    if verify(key, &sign1.tbs_data(purpose), &sign1.signature) {
+        Ok(())
+    } else {
+        Err(EnvelopeError::BadSignature)
+    }
 }
 
 fn check_hub(sign1: &CoseSign1, purpose: &[u8], key: &[u8; 32]) -> Result<(), EnvelopeError> {
