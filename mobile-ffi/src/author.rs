@@ -64,12 +64,12 @@ pub(crate) fn record(
     Ok(Recorded { n, stated: stated.map(|(sealed, author)| (sealed.id, author)) })
 }
 
-/// Authors what waits in a document anew on the hub's state, under a raised author number. The
-/// signed facts stay as they are.
+/// Authors what waits in a document anew on the hub's state and colleagues' changes, under a raised
+/// author number. The signed facts stay as they are.
 pub(crate) fn rebuild(db: Db<'_>, doc: DocId) -> Result<(), DeviceError> {
     let identity = meta::identity(db)?;
     let Some(row) = documents::row(db, doc)? else { return Ok(()) };
-    let mut view = documents::base(db, doc)?.unwrap_or_else(|| Document::new(doc, row.kind));
+    let mut view = documents::ground(db, doc, row.kind)?;
     let incarnation = documents::raise_incarnation(db, doc)?;
     let actor = Actor { device: identity.device, install: identity.install, incarnation };
     for intent in intents::unsettled(db, doc)? {
@@ -117,13 +117,8 @@ pub(crate) fn restate(db: Db<'_>, key: &dyn Signer) -> Result<(), DeviceError> {
 }
 
 fn fresh_view(db: Db<'_>, doc: DocId) -> Result<Document, DeviceError> {
-    match documents::base(db, doc)? {
-        Some(base) => Ok(base),
-        None => {
-            let row = documents::row(db, doc)?.ok_or_else(|| DeviceError::damaged("document"))?;
-            Ok(Document::new(doc, row.kind))
-        }
-    }
+    let row = documents::row(db, doc)?.ok_or_else(|| DeviceError::damaged("document"))?;
+    documents::ground(db, doc, row.kind)
 }
 
 fn give_up(db: Db<'_>, intent: &Intent) -> Result<(), DeviceError> {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::device::Device;
 use crate::error::DeviceError;
+use crate::store::carried::{self, Carried};
 use crate::store::intents::{self, Intent};
 use crate::store::{evidence, feed};
 
@@ -99,6 +100,14 @@ impl Device {
         let delivered = count(OwnState::Delivered);
         let refused = count(OwnState::Refused);
         Ok(Counts { recorded: saved + delivered + refused, saved, delivered, refused })
+    }
+
+    /// How many of colleagues' changes this phone carries.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn carried(&self) -> Result<Carried, DeviceError> {
+        carried::counts(self.store.read())
     }
 
     /// What the store takes.

@@ -12,6 +12,7 @@
 //! | `work`, `items` | what a person sees |
 //! | `sync` | requests out, answers in, and what the hub says in between |
 //! | `upload` | the lane of the files: never before case data, never in its way |
+//! | `handover` | what two phones give each other without a network |
 //! | `author`, `act` | deeds as signed facts in changes; authoring anew after a refusal or restore |
 //! | `recovery` | what can be done when the key to the store is lost |
 //! | `space` | room on the phone |
@@ -30,6 +31,7 @@ mod device;
 mod error;
 mod evidence;
 pub mod face;
+mod handover;
 mod host;
 mod items;
 mod record;
@@ -52,11 +54,13 @@ pub use evidence::{
     Capture, EvidenceCounts, EvidenceItem, EvidenceState, NewFile, StrayFile, UnfinishedCapture,
 };
 use face::UniFfiTag;
+pub use handover::{Given, Handover, HandoverError};
 pub use host::{Clock, Host, HostError, KeyStore, Random};
 pub use items::{Counts, Item, ItemState, Storage};
 pub use onscene_sync_core::enrolment::message::KeyLevel;
 pub use record::Job;
 pub use software::SoftwareKeys;
+pub use store::carried::Carried;
 pub use store::events::{Event, EventKind};
 pub use store::mend::{LostRecord, Mended};
 pub use sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};

@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::error::DeviceError;
 use crate::record::Job;
 use crate::store::list::List;
-use crate::store::{documents, work};
+use crate::store::{documents, told, work};
 
 /// An order that is to be answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,7 +124,8 @@ impl Device {
     /// When it is not on this phone.
     pub fn case(&self, case: DocId) -> Result<CaseView, DeviceError> {
         let known = documents::row(self.store.read(), case)?;
-        if !known.is_some_and(|row| row.kind == DocKind::Case && row.has_base) {
+        let known = known.is_some_and(|row| row.kind == DocKind::Case && row.has_base);
+        if !known && told::of_case(self.store.read(), case)?.is_empty() {
             return Err(DeviceError::unknown("case", case));
         }
         let record = self.record(case)?;

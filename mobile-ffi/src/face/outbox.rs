@@ -110,6 +110,8 @@ pub enum PhoneEventKind {
     Mended,
     /// Room on the phone runs out, or there is some again.
     Storage,
+    /// A colleague's phone handed something over.
+    HandedOver,
 }
 
 /// One thing that happened.
@@ -250,6 +252,7 @@ impl From<EventKind> for PhoneEventKind {
             EventKind::HubRestored => Self::HubRestored,
             EventKind::Mended => Self::Mended,
             EventKind::Storage => Self::Storage,
+            EventKind::HandedOver => Self::HandedOver,
         }
     }
 }

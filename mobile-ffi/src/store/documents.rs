@@ -7,7 +7,7 @@ use onscene_sync_core::sync::replica::OwnState;
 use rusqlite::{OptionalExtension, params};
 
 use super::db::{Column, Db};
-use super::{events, intents};
+use super::{carried, events};
 use crate::error::DeviceError;
 
 const BASE: Column = Column { table: "doc", name: "base" };
@@ -52,7 +52,9 @@ pub(crate) fn ensure(db: Db<'_>, doc: DocId, kind: DocKind) -> Result<(), Device
 pub(crate) fn of_kind(db: Db<'_>, kind: DocKind) -> Result<Vec<DocId>, DeviceError> {
     let mut statement = db.prepare_cached(
         "SELECT doc FROM doc WHERE kind = ?1 AND (base IS NOT NULL
-            OR EXISTS (SELECT 1 FROM intent WHERE intent.doc = doc.doc)) ORDER BY doc",
+            OR EXISTS (SELECT 1 FROM intent WHERE intent.doc = doc.doc)
+            OR EXISTS (SELECT 1 FROM carried WHERE carried.doc = doc.doc AND state = 0))
+         ORDER BY doc",
     )?;
     let rows = statement.query_map([kind_number(kind)], |row| row.get(0))?;
     Ok(rows.map(|bytes| bytes.map(DocId::from_bytes)).collect::<Result<_, _>>()?)
@@ -83,18 +85,10 @@ pub(crate) fn set_base(db: Db<'_>, document: &Document) -> Result<(), DeviceErro
 }
 
 pub(super) fn index_orders(db: Db<'_>, case: &Document) -> Result<(), DeviceError> {
-    let mut statement = db.prepare_cached(
-        "INSERT OR IGNORE INTO ordered (fact, case_doc, inspection) VALUES (?1, ?2, ?3)",
-    )?;
     for (id, bytes) in case.facts() {
         let Ok(fact) = envelope::read(&bytes) else { continue };
         if let Body::Ordered(order) = fact.body {
-            let case = case.id();
-            statement.execute(params![
-                id.as_bytes(),
-                case.as_bytes(),
-                order.inspection.as_bytes()
-            ])?;
+            index_order(db, case.id(), id, order.inspection)?;
         }
     }
     Ok(())
@@ -132,18 +126,43 @@ pub(super) fn lose_row(db: Db<'_>, doc: DocId) -> Result<(), DeviceError> {
     Ok(())
 }
 
-/// The document as a person sees it: the hub's state with everything that waits here, as far as it
-/// fits. `None` when nothing of it is on this phone.
+/// Notes where an order stands and which inspection answers it.
+pub(crate) fn index_order(
+    db: Db<'_>,
+    case: DocId,
+    order: FactId,
+    inspection: DocId,
+) -> Result<(), DeviceError> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO ordered (fact, case_doc, inspection) VALUES (?1, ?2, ?3)",
+    )?
+    .execute(params![order.as_bytes(), case.as_bytes(), inspection.as_bytes()])?;
+    Ok(())
+}
+
+/// The document as a person sees it: the hub's state with everything that waits here, colleagues'
+/// changes included, as far as it fits. `None` when nothing of it is on this phone.
 pub(crate) fn view(db: Db<'_>, doc: DocId) -> Result<Option<Document>, DeviceError> {
     let Some(row) = row(db, doc)? else { return Ok(None) };
     let mut view = base(db, doc)?.unwrap_or_else(|| Document::new(doc, row.kind));
-    for change in intents::own(db, doc)? {
-        if matches!(change.state, OwnState::Waiting | OwnState::Held) {
-            // One that does not fit is about to be authored anew.
+    for change in carried::beside(db, doc)? {
+        if change.state == OwnState::Waiting || change.state == OwnState::Held && !change.carried {
+            // One that does not fit is about to be authored anew, or what it builds on to come.
             view.apply(&change.bytes).ok();
         }
     }
     Ok(Some(view))
+}
+
+/// What this phone's own changes of a document are written on: the hub's state with colleagues'
+/// changes, as far as they fit.
+pub(crate) fn ground(db: Db<'_>, doc: DocId, kind: DocKind) -> Result<Document, DeviceError> {
+    let mut ground = base(db, doc)?.unwrap_or_else(|| Document::new(doc, kind));
+    for change in carried::waiting(db, doc)? {
+        ground.apply(&change).ok();
+    }
+    carried::put_first(db, doc)?;
+    Ok(ground)
 }
 
 /// Where an order stands.

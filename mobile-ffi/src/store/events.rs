@@ -52,6 +52,8 @@ pub enum EventKind {
     Mended = 17,
     /// Room on the phone runs out, or there is some again.
     Storage = 18,
+    /// A colleague's phone handed something over.
+    HandedOver = 19,
 }
 
 /// One event.
@@ -146,6 +148,7 @@ fn kind(number: i64) -> Result<EventKind, DeviceError> {
         16 => EventKind::HubRestored,
         17 => EventKind::Mended,
         18 => EventKind::Storage,
+        19 => EventKind::HandedOver,
         _ => return Err(DeviceError::damaged("event")),
     })
 }

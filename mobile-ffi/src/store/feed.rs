@@ -8,7 +8,7 @@ use onscene_sync_core::limits::ANCHOR_REFS;
 use onscene_sync_core::rules::arrival::KnownAnchor;
 use onscene_sync_core::sync::message::{Bucket, Cursor};
 use onscene_sync_core::sync::replica::Member;
-use onscene_sync_core::time::Millis;
+use onscene_sync_core::time::{ClockReading, Millis};
 use rusqlite::{Row, params};
 
 use super::db::{Column, Db};
@@ -255,6 +255,14 @@ pub(crate) fn known_anchors(db: Db<'_>) -> Result<Vec<KnownAnchor>, DeviceError>
 /// The hub's clock in its newest anchor.
 pub(crate) fn newest_anchor_at(db: Db<'_>) -> Result<Option<Millis>, DeviceError> {
     Ok(readings_after(db, 0, 1)?.pop().map(|(_, reading)| reading.at))
+}
+
+/// A moment of the hub's clock that has certainly passed. Phones' wall clocks say nothing.
+pub(crate) fn hub_time_at_least(db: Db<'_>, now: &ClockReading) -> Result<Millis, DeviceError> {
+    let Some((_, newest)) = readings_after(db, 0, 1)?.pop() else { return Ok(Millis(0)) };
+    let since_ns = now.boot_ns.saturating_sub(newest.received_boot_ns);
+    let since_ms = if newest.boot == now.boot { since_ns / 1_000_000 } else { 0 };
+    Ok(newest.at.plus(i64::try_from(since_ms).unwrap_or(0)))
 }
 
 /// How far the hub's signed receipts cover the chain of an installation.

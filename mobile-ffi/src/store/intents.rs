@@ -310,8 +310,8 @@ pub(crate) fn aliases(db: Db<'_>) -> Result<BTreeMap<FactId, FactId>, DeviceErro
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The changes to push, in the order of recording.
-pub(crate) fn queue(db: Db<'_>, max: usize) -> Result<Vec<Queued>, DeviceError> {
+/// The changes to push with their numbers, in the order of recording; not [carried](super::carried).
+pub(crate) fn queue(db: Db<'_>, max: usize) -> Result<Vec<(i64, bool, Queued)>, DeviceError> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS}, doc.kind FROM intent JOIN doc ON doc.doc = intent.doc
          WHERE state = 0 AND doc.wanted = 0 ORDER BY n LIMIT ?1",
@@ -321,13 +321,15 @@ pub(crate) fn queue(db: Db<'_>, max: usize) -> Result<Vec<Queued>, DeviceError> 
     while let Some(row) = rows.next()? {
         let raw = Raw::read(row)?;
         let (hash, bytes, _) = raw.change(db)?;
-        queue.push(Queued { doc: raw.clear.doc, kind: kind_from(row.get(16)?)?, hash, bytes });
+        let (doc, kind, proofs) = (raw.clear.doc, kind_from(row.get(16)?)?, Vec::new());
+        queue.push((raw.clear.n, false, Queued { doc, kind, hash, bytes, proofs }));
     }
     Ok(queue)
 }
 
-/// The changes of this phone in a document, in the order of recording.
-pub(crate) fn own(db: Db<'_>, doc: DocId) -> Result<Vec<OwnChange>, DeviceError> {
+/// The changes of this phone in a document with their numbers, in the order of recording.
+pub(crate) fn own(db: Db<'_>, doc: DocId) -> Result<Vec<(i64, OwnChange)>, DeviceError> {
+    let renamed = aliases(db)?;
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS}, doc.kind FROM intent JOIN doc ON doc.doc = intent.doc
          WHERE intent.doc = ?1 ORDER BY n",
@@ -337,10 +339,23 @@ pub(crate) fn own(db: Db<'_>, doc: DocId) -> Result<Vec<OwnChange>, DeviceError>
     while let Some(row) = rows.next()? {
         let raw = Raw::read(row)?;
         let (hash, bytes, state) = raw.change(db)?;
-        let kind = kind_from(row.get(16)?)?;
-        own.push(OwnChange { kind, hash, bytes, fact: raw.clear.fact, state });
+        let (carried, kind, fact) = (false, kind_from(row.get(16)?)?, raw.clear.fact);
+        let earlier = fact.map(|fact| names_before(&renamed, fact)).unwrap_or_default();
+        let change = OwnChange { carried, kind, hash, bytes, fact, earlier, state };
+        own.push((raw.clear.n, change));
     }
     Ok(own)
+}
+
+/// The facts that were stated anew as this one, one after the other.
+fn names_before(renamed: &BTreeMap<FactId, FactId>, fact: FactId) -> Vec<FactId> {
+    let mut before: Vec<FactId> = Vec::new();
+    let mut newest = fact;
+    while let Some((old, _)) = renamed.iter().find(|(_, new)| **new == newest) {
+        before.push(*old);
+        newest = *old;
+    }
+    before
 }
 
 /// The deeds of a document that the hub has not settled, in the order of recording.
@@ -444,7 +459,7 @@ fn select(
     Ok(intents)
 }
 
-fn state_from(number: i64) -> Result<OwnState, DeviceError> {
+pub(crate) fn state_from(number: i64) -> Result<OwnState, DeviceError> {
     match number {
         0 => Ok(OwnState::Waiting),
         1 => Ok(OwnState::Held),

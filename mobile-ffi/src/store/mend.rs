@@ -15,7 +15,7 @@ use rusqlite::{params, params_from_iter};
 use serde::Serialize;
 
 use super::db::Db;
-use super::{documents, events, evidence, feed, intents, key, meta, work};
+use super::{carried, documents, events, evidence, feed, intents, key, meta, told, work};
 use crate::author;
 use crate::error::DeviceError;
 use crate::host::Host;
@@ -188,6 +188,8 @@ fn salvage(old: Db<'_>, new: Db<'_>) -> Result<Mended, DeviceError> {
         matches!(row.get(0).map(|n| intents::raw(new, n)), Ok(Ok(Some(_))))
     });
     evidence::mend(new)?;
+    carried::mend(old, new);
+    told::mend(old, new)?;
     mend_head(new)?;
     if meta::identity(new).is_ok() {
         for doc in broken {
@@ -206,7 +208,7 @@ fn whole(db: Db<'_>, doc: [u8; 16]) -> Option<Document> {
 }
 
 /// Copies the sound rows of a table; says whether all of it could be read.
-fn copy(
+pub(super) fn copy(
     old: Db<'_>,
     new: Db<'_>,
     table: &str,

@@ -14,12 +14,14 @@
 //! | [`documents`] | `doc`, `ordered`: the hub's state of each document |
 //! | [`intents`] | `intent`, `alias`: everything recorded on this phone |
 //! | [`feed`] | `bucket`, `member`, `anchor` |
+//! | [`carried`], [`told`] | `carried`, `statement`, `introduced`, `colleague`; `told`: what colleagues handed over |
 //! | [`events`] | `event` |
 //! | [`evidence`] | `capture`, `evidence`: files taken and how far each has come |
 //! | [`work`], `list` | `work`: what lists show of each case, and the same in memory |
 //! | `migrate`, [`salvage`] | reading older stores, and what is whole in one without its key |
 //! | [`key`], [`db`] | `data_key`; sealing and opening values |
 
+pub(crate) mod carried;
 pub(crate) mod db;
 pub(crate) mod documents;
 pub(crate) mod events;
@@ -32,6 +34,7 @@ pub(crate) mod mend;
 pub(crate) mod meta;
 mod migrate;
 pub(crate) mod salvage;
+pub(crate) mod told;
 pub(crate) mod work;
 
 use std::cell::RefCell;
@@ -52,8 +55,12 @@ use mend::Mended;
 /// Marks the file as ours ("OnSc").
 const APPLICATION_ID: i64 = 0x4f6e_5363;
 /// What makes each version of the schema from the one before. Steps are added, never changed.
-const STEPS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("evidence.sql"), include_str!("work.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("evidence.sql"),
+    include_str!("work.sql"),
+    include_str!("handover.sql"),
+];
 /// The schema that the first step makes.
 const FIRST: i64 = 2;
 /// The schema that this build writes, and the newest it reads.
@@ -288,7 +295,13 @@ mod tests {
         store.write(|tx| meta::put(tx, "chain", &7_u64)).unwrap();
         drop(store);
         let earlier = Connection::open(&path).unwrap();
-        earlier.execute_batch("ALTER TABLE intent DROP COLUMN stamp; DROP TABLE work; DROP TABLE evidence; DROP TABLE capture").unwrap();
+        earlier
+            .execute_batch(
+                "ALTER TABLE intent DROP COLUMN stamp; DROP TABLE work; DROP TABLE evidence;
+                 DROP TABLE capture; DROP TABLE carried; DROP TABLE introduced;
+                 DROP TABLE statement; DROP TABLE colleague; DROP TABLE told",
+            )
+            .unwrap();
         earlier.pragma_update(None, "user_version", FIRST).unwrap();
         drop(earlier);
         for _ in 0..2 {

@@ -1,16 +1,18 @@
 //! What lists show of each case, kept beside the documents so that a list need not fold them all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use onscene_sync_core::crypto::fact_id;
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::{Body, Fact, envelope};
+use onscene_sync_core::guard;
 use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::rules::phase::phase;
 use onscene_sync_core::rules::record::{CaseRecord, Order};
 use rusqlite::{OptionalExtension, params};
 
 use super::db::{Column, Db};
-use super::{documents, meta};
+use super::{carried, documents, meta, told};
 use crate::error::DeviceError;
 use crate::work::WorkItem;
 
@@ -38,7 +40,8 @@ pub(super) fn refresh(
 /// Works out every row anew.
 pub(crate) fn rebuild(db: Db<'_>) -> Result<(), DeviceError> {
     db.execute("DELETE FROM work", [])?;
-    for case in documents::of_kind(db, DocKind::Case)? {
+    let cases = documents::of_kind(db, DocKind::Case)?.into_iter().chain(told::cases(db)?);
+    for case in cases.collect::<BTreeSet<DocId>>() {
         write(db, case)?;
     }
     Ok(())
@@ -100,7 +103,8 @@ fn case_of(db: Db<'_>, doc: DocId) -> Result<Option<DocId>, DeviceError> {
             let case = statement.query_row([doc.as_bytes()], |row| row.get(0)).optional()?;
             Ok(case.map(DocId::from_bytes))
         }
-        None => Ok(None),
+        // A case that is known from a colleague, or was.
+        None => Ok(Some(doc)),
     }
 }
 
@@ -143,20 +147,39 @@ fn item(
     })
 }
 
-/// The facts of a case that bear the hub's signature, folded.
+/// The facts of a case that bear the hub's signature, folded: those of its document, and those that
+/// colleagues told.
 pub(crate) fn record(db: Db<'_>, case: DocId) -> Result<CaseRecord, DeviceError> {
-    let key = meta::identity(db)?.hub_key;
-    let facts = documents::base(db, case)?.map(|case| case.facts()).unwrap_or_default();
-    Ok(CaseRecord::from_facts(facts.into_iter().filter_map(|(id, bytes)| {
-        let fact = envelope::read_from_hub(&bytes, &key).ok()?;
-        (fact.doc == case).then_some((id, fact))
-    })))
+    let facts = case_facts(db, case)?;
+    Ok(CaseRecord::from_facts(facts.into_iter().map(|(id, (fact, _))| (id, fact))))
 }
 
-/// The facts of an inspection, oldest first. The hub has checked those of other phones.
+/// These facts with their envelopes.
+pub(crate) fn case_facts(
+    db: Db<'_>,
+    case: DocId,
+) -> Result<BTreeMap<FactId, (Fact, Vec<u8>)>, DeviceError> {
+    let key = meta::identity(db)?.hub_key;
+    let base = documents::base(db, case)?.map(|case| case.facts()).unwrap_or_default();
+    let all = base.into_iter().chain(told::of_case(db, case)?);
+    let signed = all.filter_map(|(id, bytes)| {
+        let fact = envelope::read_from_hub(&bytes, &key).ok()?;
+        (fact.doc == case).then_some((id, (fact, bytes)))
+    });
+    Ok(signed.collect())
+}
+
+/// The facts of an inspection, oldest first. The hub or, for what a colleague handed over, this phone
+/// has checked those of other phones.
 pub(crate) fn facts(db: Db<'_>, doc: DocId) -> Result<Vec<(FactId, Fact)>, DeviceError> {
     let view = documents::view(db, doc)?;
-    let facts = view.map(|view| view.facts()).unwrap_or_default();
+    let mut facts: BTreeMap<FactId, Vec<u8>> =
+        view.map(|view| view.facts()).unwrap_or_default().into_iter().collect();
+    // A change that builds on what is not here yet stands in no document; its facts do for themselves.
+    for change in carried::waiting(db, doc)? {
+        let envelopes = guard::peek(&change).unwrap_or_default();
+        facts.extend(envelopes.into_iter().map(|bytes| (fact_id(&bytes), bytes)));
+    }
     let mut facts: Vec<(FactId, Fact)> = facts
         .into_iter()
         .filter_map(|(id, bytes)| Some((id, envelope::read(&bytes).ok()?)))

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod everyday;
 mod fuzz;
+mod handover;
 mod hostile;
 mod lists;
 mod live;

@@ -2,6 +2,7 @@
 
 use onscene_sync_core::crypto::{Signer, fact_id};
 use onscene_sync_core::document::Document;
+use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::fact::{AnchorRef, envelope};
 use onscene_sync_core::id::{DocId, Hash};
 use onscene_sync_core::sync::device::{Sent, Situation, compose};
@@ -15,14 +16,20 @@ use onscene_sync_core::time::ClockReading;
 use super::witness;
 use crate::author;
 use crate::error::DeviceError;
+use crate::handover;
 use crate::store::db::Db;
 use crate::store::events::{self, EventKind};
-use crate::store::{documents, evidence, feed, intents, meta};
+use crate::store::{carried, documents, evidence, feed, intents, meta, told};
 
 /// Set while a new install number is needed.
 pub(crate) const RENEW: &str = "renew";
 /// Set when the hub has revoked the phone.
 pub(crate) const REVOKED: &str = "revoked";
+
+/// Whether the request asked for a certificate.
+const CERTIFY: &str = "certify";
+/// What colleagues had told before the request left.
+const TOLD: &str = "told_before";
 
 /// What an answer leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,18 +54,22 @@ pub(crate) fn request(
         cursors: feed::cursors(db)?,
         want: documents::wanted(db)?,
         renew: meta::flag(db, RENEW)?,
+        certify: handover::needs_certificate(db, &clock)?,
         max_changes,
         seen,
         disputed,
     };
+    meta::put(db, TOLD, &told::newest(db)?)?;
+    meta::put(db, CERTIFY, &situation.certify)?;
     // One more than fits, so that the request knows whether it carries everything.
-    let (request, sent) = compose(situation, intents::queue(db, max_changes + 1)?);
+    let (request, sent) = compose(situation, carried::queue(db, max_changes + 1)?);
     Ok((wire::compress(&wire::encode(&request)), sent))
 }
 
 /// Whether there is a reason to sync in the store itself.
 pub(crate) fn is_due(db: Db<'_>) -> Result<bool, DeviceError> {
     Ok(intents::any_waiting(db)?
+        || carried::any_waiting(db)?
         || !documents::wanted(db)?.is_empty()
         || (meta::flag(db, RENEW)? && !meta::flag(db, REVOKED)?)
         || feed::cursors(db)?.len() != feed::buckets(db)?.len())
@@ -81,15 +92,29 @@ pub(crate) fn apply(
         inbox.anchor(sent, bytes)?;
     }
     witness::take(db, reply.log.as_ref(), now)?;
+    if let Some(bytes) = &reply.certificate
+        && let Err(why) = handover::keep_certificate(db, bytes)?
+    {
+        inbox.alarm(why)?;
+    }
     // A hub that promises more and sends nothing would have the phone ask without end.
     let brought =
         !reply.docs.is_empty() || reply.buckets.iter().any(|page| !page.frames.is_empty());
     let more = brought && reply.buckets.iter().any(|page| page.checksum.is_none());
+    let complete =
+        !reply.buckets.is_empty() && reply.buckets.iter().all(|page| page.checksum.is_some());
     for effect in replica::answer(&Lent(db), sent, reply)? {
         inbox.take(effect)?;
     }
     documents::sweep(db, now.wall_ms)?;
-    let idle = !intents::any_waiting(db)? && documents::wanted(db)?.is_empty();
+    carried::sweep(db)?;
+    if complete {
+        told::clear(db, meta::get(db, TOLD)?.unwrap_or(0))?;
+    }
+    // Only the answer may tell that the certificate nears its end or names another unit.
+    let more = more || !meta::flag(db, CERTIFY)? && handover::needs_certificate(db, now)?;
+    let nothing_waits = !intents::any_waiting(db)? && !carried::any_waiting(db)?;
+    let idle = nothing_waits && documents::wanted(db)?.is_empty();
     Ok(Outcome { stuck: inbox.stuck || !(inbox.moved || idle), more })
 }
 
@@ -115,8 +140,12 @@ impl Holdings for Lent<'_> {
         documents::base(self.0, doc)
     }
 
+    fn head(&self) -> Result<Head, DeviceError> {
+        meta::head(self.0)
+    }
+
     fn own(&self, doc: DocId) -> Result<Vec<OwnChange>, DeviceError> {
-        intents::own(self.0, doc)
+        carried::beside(self.0, doc)
     }
 }
 
@@ -162,6 +191,10 @@ impl Inbox<'_> {
                 self.settle(hash, OwnState::Waiting, None, EventKind::Redelivering)
             }
             Effect::Held(hash, refusal) => self.hold(hash, &refusal),
+            Effect::Parked(hash) => {
+                self.moved = true;
+                carried::set_state(db, hash, OwnState::Held).map(drop)
+            }
             Effect::Seen(hash) => match intents::by_hash(db, hash)? {
                 Some(intent) => intents::set_seen(db, intent.n),
                 None => Ok(()),
@@ -195,7 +228,9 @@ impl Inbox<'_> {
         kind: EventKind,
     ) -> Result<(), DeviceError> {
         self.moved = true;
-        let Some(intent) = intents::by_hash(self.db, hash)? else { return Ok(()) };
+        let Some(intent) = intents::by_hash(self.db, hash)? else {
+            return self.settle_carried(hash, state, refusal);
+        };
         if intent.state == state {
             return Ok(());
         }
@@ -203,6 +238,22 @@ impl Inbox<'_> {
         let why = refusal.map(|refusal| format!(": {}", refusal.detail)).unwrap_or_default();
         let detail = format!("record {} ({}){why}", intent.n, intent.act.name());
         self.event(kind, Some(intent.doc), &detail)
+    }
+
+    fn settle_carried(
+        &self,
+        hash: Hash,
+        state: OwnState,
+        refusal: Option<&Refusal>,
+    ) -> Result<(), DeviceError> {
+        match refusal {
+            Some(refusal) if carried::set_state(self.db, hash, state)? => {
+                let detail = format!("carried for a colleague: {}", refusal.detail);
+                self.event(EventKind::Refused, None, &detail)
+            }
+            Some(_) => Ok(()),
+            None => carried::set_state(self.db, hash, state).map(drop),
+        }
     }
 
     /// What is recorded after a refusal gets another author's number even where nothing else waits:

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use minicbor::bytes::ByteVec;
 use onscene_sync_core::audit::checkpoint::{Checkpoint, Restore, SignedCheckpoint};
 use onscene_sync_core::audit::tree::{self, Node, Span};
 use onscene_sync_core::audit::witness::{Mark, News};
@@ -18,6 +19,8 @@ use onscene_sync_core::fact::body::{
 };
 use onscene_sync_core::fact::{Author, Body, FACT_VERSION, Fact, envelope};
 use onscene_sync_core::guard;
+use onscene_sync_core::handover::certificate::{self, Certificate, LIFE_MS};
+use onscene_sync_core::handover::statement::{self, Statement};
 use onscene_sync_core::id::{Actor, DeviceId, DocId, FactId, Hash, PersonId, UnitId};
 use onscene_sync_core::place::{Datum, Position, Shape, Site};
 use onscene_sync_core::recovery::offer::{self, RecoverySecret};
@@ -76,6 +79,8 @@ pub(crate) struct Kept {
 pub(crate) struct Phone {
     pub(crate) install: u32,
     pub(crate) revoked: bool,
+    /// Named in its certificates.
+    pub(crate) unit: UnitId,
     key: Vec<u8>,
     slots: Slots,
     /// Admitted facts by install and place.
@@ -268,6 +273,7 @@ impl Hub {
         let phone = Phone {
             install: 1,
             revoked: false,
+            unit: UNIT,
             key,
             slots: Slots::default(),
             facts: BTreeMap::new(),
@@ -294,7 +300,8 @@ impl Hub {
 
     /// One exchange.
     pub(crate) fn sync(&mut self, device: DeviceId, request: SyncRequest) -> SyncReply {
-        let results = request.push.iter().map(|push| self.admit(device, push)).collect();
+        let stated = self.stated(&request.statements);
+        let results = request.push.iter().map(|push| self.admit(device, push, &stated)).collect();
         let mut standing = self.standing(device, &request.head);
         self.disputed.extend(request.disputed.clone());
         let phone = self.devices.get_mut(&device).unwrap();
@@ -312,6 +319,7 @@ impl Hub {
                 at,
                 standing,
                 log: None,
+                certificate: None,
             };
         }
         if request.renew {
@@ -326,6 +334,7 @@ impl Hub {
             let actor = Actor { device, install: request.head.install, incarnation: 0 };
             actor.to_bytes()[..12].to_vec()
         });
+        let certificate = request.certify.then(|| self.certificate(device).into());
         let cursor = request.cursors.iter().find(|cursor| cursor.bucket == BUCKET);
         let from = bucket::start(&self.state, cursor.map(|cursor| (cursor.epoch, cursor.seq)));
         let want = request.want.iter().filter(|doc| self.members.contains(doc));
@@ -340,6 +349,7 @@ impl Hub {
             at: Millis(self.now),
             standing,
             log: self.log(request.seen),
+            certificate,
         }
     }
 
@@ -366,6 +376,27 @@ impl Hub {
         }
         let child = |index| self.node(Node { level: node.level - 1, index });
         tree::parent(&child(node.index * 2), &child(node.index * 2 + 1))
+    }
+
+    /// A certificate of a phone as it is now.
+    pub(crate) fn certificate(&self, device: DeviceId) -> Vec<u8> {
+        let phone = &self.devices[&device];
+        let certificate = Certificate {
+            device,
+            install: phone.install,
+            key: phone.key.clone().into(),
+            person: PERSON,
+            unit: phone.unit,
+            issued_at: Millis(self.now),
+            expires_at: Millis(self.now + LIFE_MS),
+        };
+        certificate::seal(&certificate, &key()).unwrap()
+    }
+
+    fn stated(&self, statements: &[ByteVec]) -> Vec<Statement> {
+        let key_of = |device| self.devices.get(&device).map(|phone: &Phone| phone.key.clone());
+        let read = |bytes: &ByteVec| statement::read(bytes, key_of, verify_p256).ok();
+        statements.iter().filter_map(read).collect()
     }
 
     fn page(&self, from: u64, own: Option<&[u8]>) -> onscene_sync_core::sync::message::Page {
@@ -421,7 +452,13 @@ impl Hub {
         chain::standing(head, &known)
     }
 
-    fn admit(&mut self, device: DeviceId, push: &Push) -> PushResult {
+    fn admit(&mut self, carrier: DeviceId, push: &Push, stated: &[Statement]) -> PushResult {
+        let author = guard::claim(&push.change).and_then(|claim| {
+            let device = claim.actor.device;
+            let mut proofs = stated.iter().filter(|one| one.device == device);
+            proofs.any(|one| one.lists(push.doc, &claim.hash)).then_some(device)
+        });
+        let device = author.unwrap_or(carrier);
         let phone = self.devices[&device].clone();
         let refused =
             |code| PushResult::Refused(Refusal { code, detail: "the test says so".to_owned() });

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use minicbor::Decode;
-use onscene_sync_core::limits::{BUCKETS, CHAIN_SEQ, PUSH_BYTES, PUSH_CHANGES, WANTED};
+use onscene_sync_core::limits::{
+    BUCKETS, CHAIN_SEQ, PUSH_BYTES, PUSH_CHANGES, STATEMENT_BYTES, STATEMENTS, WANTED,
+};
 use onscene_sync_core::sync::message::SyncRequest;
 use onscene_sync_core::sync::version::{self, Unsupported};
 use onscene_sync_core::sync::wire::{self, CONTENT_TYPE, WireError};
@@ -87,6 +89,12 @@ fn check(request: &SyncRequest) -> Result<(), Problem> {
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", title).detail(
             format!("send at most {PUSH_CHANGES} changes of {PUSH_BYTES} bytes in all at a time"),
         ));
+    }
+    let statements = &request.statements;
+    if statements.len() > STATEMENTS || statements.iter().any(|one| one.len() > STATEMENT_BYTES) {
+        return Err(Problem::invalid(format!(
+            "`statements` holds more than {STATEMENTS}, or one of more than {STATEMENT_BYTES} bytes"
+        )));
     }
     if request.cursors.len() > BUCKETS {
         return Err(Problem::invalid(format!("`cursors` holds more than {BUCKETS} buckets")));

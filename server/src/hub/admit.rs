@@ -7,43 +7,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use minicbor::bytes::ByteVec;
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::document::{DocKind, Document};
 use onscene_sync_core::fact::Fact;
-use onscene_sync_core::guard::Author;
-use onscene_sync_core::id::{DocId, FactId};
-use onscene_sync_core::sync::admission::{Ruled, admit_run};
-use onscene_sync_core::sync::chain::Slots;
+use onscene_sync_core::fact::anchor::Head;
+use onscene_sync_core::guard::{self, Admitted, Author, Denied};
+use onscene_sync_core::id::{DeviceId, DocId, FactId};
+use onscene_sync_core::sync::admission::{self, Ruled};
 use onscene_sync_core::sync::message::{Bucket, Push, PushResult, Refusal, RefusalCode};
 
+use super::authors::{self, Judged, Phone, Phones};
 use super::documents::{self, DocRow, Material};
-use super::log::NewChange;
+use super::log::{Carried, NewChange};
 use super::quarantine::Refused;
-use super::scope::{self, Caller, Scope};
-use super::{HubError, buckets, snapshots};
+use super::scope::{Caller, Scope};
+use super::{Chains, HubError, buckets, snapshots};
 use crate::app::App;
 use crate::auth::jwk::verify_p256_fast;
-use crate::store::{RowExt as _, StoreError, Tx};
+use crate::store::Tx;
 
 /// What a request's changes came to, not yet written down.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// How the device stood when it was judged; `None` if nothing was.
-    pub(crate) judged: Option<Judged>,
+    /// How the authors stood when they were judged.
+    pub(crate) judged: BTreeMap<DeviceId, Judged>,
+    /// The chain ends that colleagues named when they handed over.
+    pub(crate) heads: Vec<(DeviceId, Head)>,
     /// The documents that take changes, ascending.
     pub(crate) docs: Vec<DocBatch>,
     /// What goes to quarantine.
     pub(crate) refused: Vec<Refused>,
     /// What the phone is told of each change, in its order.
     pub(crate) results: Vec<PushResult>,
-}
-
-/// What was assumed about the device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Judged {
-    pub(crate) install: u32,
-    pub(crate) revoked: bool,
-    key: Vec<u8>,
 }
 
 /// A document with the changes that it takes.
@@ -62,19 +58,21 @@ pub(crate) struct DocBatch {
 /// What the database says about the documents of a request.
 #[derive(Debug)]
 struct Ground {
-    judged: Judged,
+    phones: Phones,
     rows: BTreeMap<DocId, DocRow>,
-    scopes: BTreeMap<DocId, Scope>,
     members: BTreeMap<DocId, Vec<Bucket>>,
-    /// The buckets that a patrol begins in.
-    birthplace: Vec<Bucket>,
     cold: Vec<Material>,
 }
 
 /// One document's changes in a request, each with its place there.
-struct Group<'a> {
-    kind: DocKind,
-    pushes: Vec<(usize, &'a Push)>,
+type Group<'a> = Vec<(usize, &'a Push)>;
+
+/// What a request brings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Brought {
+    pub(crate) push: Arc<[Push]>,
+    /// Statements of colleagues.
+    pub(crate) statements: Arc<[ByteVec]>,
 }
 
 /// Rules on every change of a request.
@@ -84,29 +82,25 @@ struct Group<'a> {
 pub(crate) async fn judge(
     app: &App,
     caller: &Caller,
-    pushes: &Arc<[Push]>,
-    slots: Slots,
+    brought: &Brought,
+    slots: Chains,
 ) -> Result<Batch, HubError> {
-    if pushes.is_empty() {
+    if brought.push.is_empty() {
         return Ok(Batch::default());
     }
-    let docs: BTreeSet<DocId> = pushes.iter().map(|push| push.doc).collect();
-    let input = (caller.clone(), docs, Arc::clone(&app.warm));
+    let docs: BTreeSet<DocId> = brought.push.iter().map(|push| push.doc).collect();
+    let input = (caller.clone(), Arc::clone(&brought.statements), docs, Arc::clone(&app.warm));
     let ground = app
         .store
-        .with_read("hub.judge", input, |tx, (caller, docs, warm)| {
-            Box::pin(survey(tx, caller, docs, warm))
+        .with_read("hub.judge", input, |tx, (caller, statements, docs, warm)| {
+            Box::pin(survey(tx, caller, statements, docs, warm))
         })
         .await?;
     let mut open = warm_documents(app, &ground)?;
-    let (caller, pushes) = (caller.clone(), Arc::clone(pushes));
+    let brought = brought.clone();
     let work = move || {
         let damaged = build_cold(&ground.cold, &mut open);
-        if damaged.is_empty() {
-            Ok(rule(&caller, &ground, &pushes, open, slots))
-        } else {
-            Err(damaged)
-        }
+        if damaged.is_empty() { Ok(rule(&ground, &brought, open, slots)) } else { Err(damaged) }
     };
     match tokio::task::spawn_blocking(work).await.map_err(|_| HubError::Interrupted)? {
         Ok(batch) => Ok(batch),
@@ -122,27 +116,17 @@ pub(crate) async fn judge(
 async fn survey(
     tx: &mut Tx,
     caller: &Caller,
+    statements: &[ByteVec],
     docs: &BTreeSet<DocId>,
     warm: &documents::Warm,
 ) -> Result<Ground, HubError> {
-    const SQL: &str = "SELECT install, revoked_at, key FROM device WHERE device = $1";
-    let row = sqlx::query(SQL).bind(&caller.device.as_bytes()[..]).fetch_optional(tx.conn()).await;
-    let row = row.map_err(StoreError::from)?.ok_or(HubError::UnknownDevice)?;
-    let judged = Judged {
-        install: row.number("install")?,
-        revoked: row.opt_int("revoked_at")?.is_some(),
-        key: row.bytes("key")?,
-    };
     let rows = documents::rows(tx, docs.iter().copied(), false).await?;
-    let scopes = scope::of_documents(tx, caller, docs.iter().copied()).await?;
+    let born = rows.len() < docs.len();
+    let phones = authors::survey(tx, caller, statements, docs, born).await?;
     let members = buckets::members(tx, docs.iter().copied()).await?;
-    let mut birthplace = vec![Bucket::Unit(caller.unit), Bucket::Person(caller.person)];
-    if rows.len() < docs.len() {
-        birthplace.extend(buckets::supervision_of(tx, caller.unit).await?);
-    }
     let cold: Vec<DocRow> = rows.values().filter(|row| !warm.has(row)).copied().collect();
     let cold = documents::material(tx, &cold).await?;
-    Ok(Ground { judged, rows, scopes, members, birthplace, cold })
+    Ok(Ground { phones, rows, members, cold })
 }
 
 /// Takes the warm documents. One that went away since it was seen makes the work begin again.
@@ -169,131 +153,142 @@ fn build_cold(cold: &[Material], open: &mut BTreeMap<DocId, Document>) -> Vec<Do
 }
 
 fn rule(
-    caller: &Caller,
     ground: &Ground,
-    pushes: &[Push],
+    brought: &Brought,
     mut open: BTreeMap<DocId, Document>,
-    mut slots: Slots,
+    mut chains: Chains,
 ) -> Batch {
+    let statements = ground.phones.check(&brought.statements);
     let mut groups: BTreeMap<DocId, Group<'_>> = BTreeMap::new();
-    for (place, push) in pushes.iter().enumerate() {
-        let group = Group { kind: push.kind, pushes: Vec::new() };
-        groups.entry(push.doc).or_insert(group).pushes.push((place, push));
+    for (place, push) in brought.push.iter().enumerate() {
+        groups.entry(push.doc).or_default().push((place, push));
     }
+    let known = ground.phones.known.iter();
     let mut batch = Batch {
-        judged: Some(ground.judged.clone()),
-        results: vec![PushResult::Duplicate; pushes.len()],
+        judged: known.map(|(device, phone)| (*device, phone.judged.clone())).collect(),
+        heads: ground.phones.heads(&statements),
+        results: vec![PushResult::Duplicate; brought.push.len()],
         ..Batch::default()
     };
     for (doc, group) in groups {
-        match admissible(ground, doc, &group) {
-            Err(refusal) => {
-                group.pushes.iter().for_each(|(place, push)| batch.refuse(*place, push, &refusal));
-            }
-            Ok((before, born)) => {
-                let document = open.remove(&doc).unwrap_or_else(|| Document::new(doc, before.kind));
-                let run = Run { caller, ground, before, born };
-                batch.take(&run, document, &group, &mut slots);
+        let born = !ground.rows.contains_key(&doc);
+        let before =
+            ground.rows.get(&doc).copied().unwrap_or_else(|| DocRow::new(doc, DocKind::Patrol));
+        let scopes = ground.phones.scopes(doc, &statements);
+        let document = open.remove(&doc).unwrap_or_else(|| Document::new(doc, before.kind));
+        let mut run = Run { before, born, scopes, after: document, changes: Vec::new() };
+        let mut facts = Vec::new();
+        let mut birthplace = None;
+        for (place, push) in group {
+            let (phone, proof) = ground.phones.author(push, &statements);
+            match run.take(push, phone, &mut chains) {
+                Ruled::Admitted(admitted) => {
+                    batch.results[place] = PushResult::Accepted;
+                    birthplace.get_or_insert(&phone.birthplace);
+                    let carrier = proof.map(|statement| Carried {
+                        carrier: ground.phones.caller,
+                        statement: statement.to_vec(),
+                    });
+                    run.note(push, phone, &admitted, carrier);
+                    facts.extend(admitted.facts);
+                }
+                Ruled::Denied(Denied::Refused(refusal)) => {
+                    batch.refuse(place, push, phone, refusal)
+                }
+                denied @ Ruled::Denied(_) => batch.results[place] = denied.result(),
             }
         }
+        let buckets = if born {
+            birthplace.cloned().unwrap_or_default()
+        } else {
+            ground.members.get(&doc).cloned().unwrap_or_default()
+        };
+        let Run { before, after, changes, .. } = run;
+        batch.docs.push(DocBatch { before, born, after, changes, facts, buckets });
     }
     batch
 }
 
-/// Whether changes of this device for this document may come before the guard at all.
-fn admissible(ground: &Ground, doc: DocId, group: &Group<'_>) -> Result<(DocRow, bool), Refusal> {
-    let refuse = |code, detail: &str| Err(Refusal { code, detail: detail.to_owned() });
-    if ground.judged.revoked {
-        let detail = "this phone was revoked: a supervisor decides what becomes of its records";
-        return refuse(RefusalCode::DeviceRevoked, detail);
-    }
-    let Some(row) = ground.rows.get(&doc) else {
-        return if group.kind == DocKind::Patrol {
-            Ok((DocRow::new(doc, DocKind::Patrol), true))
-        } else {
-            let detail = "there is no such document: only a patrol may begin on a phone";
-            refuse(RefusalCode::UnknownDocument, detail)
+/// One document's part of a request.
+struct Run {
+    before: DocRow,
+    /// It is new to the hub.
+    born: bool,
+    scopes: BTreeMap<DeviceId, Scope>,
+    after: Document,
+    changes: Vec<NewChange>,
+}
+
+impl Run {
+    /// Rules on one change as if its author had pushed it.
+    fn take(&mut self, push: &Push, phone: &Phone, chains: &mut Chains) -> Ruled {
+        if let Err(refusal) = self.admissible(push, phone) {
+            return Ruled::Denied(refusal.into());
+        }
+        let author = Author {
+            device: phone.caller.device,
+            install: phone.judged.install,
+            key: &phone.judged.key,
+            verify: verify_p256_fast,
         };
-    };
-    match ground.scopes.get(&doc) {
-        Some(Scope::Now | Scope::Once) => {}
-        Some(Scope::Never) | None => {
+        let slots = chains.entry(author.device).or_default();
+        admission::admit(&mut self.after, &push.change, &author, slots)
+    }
+
+    /// Whether changes of this phone for this document may come before the guard at all.
+    fn admissible(&self, push: &Push, phone: &Phone) -> Result<(), Refusal> {
+        let refuse = |code, detail: &str| Err(Refusal { code, detail: detail.to_owned() });
+        if phone.judged.revoked {
+            let detail = "this phone was revoked: a supervisor decides what becomes of its records";
+            return refuse(RefusalCode::DeviceRevoked, detail);
+        }
+        if self.born && push.kind != DocKind::Patrol {
+            let detail = "there is no such document: only a patrol may begin on a phone";
+            return refuse(RefusalCode::UnknownDocument, detail);
+        }
+        if !self.born && self.scope(phone) == Scope::Never {
             let detail = "this document is not and never was among those of this phone";
             return refuse(RefusalCode::OutOfScope, detail);
         }
+        if self.before.kind == push.kind {
+            return Ok(());
+        }
+        let detail = format!("the document is a {}", self.before.kind.name());
+        refuse(RefusalCode::Malformed, &detail)
     }
-    if row.kind == group.kind {
-        Ok((*row, false))
-    } else {
-        refuse(RefusalCode::Malformed, &format!("the document is a {}", row.kind.name()))
-    }
-}
 
-/// One document's part of a request.
-struct Run<'a> {
-    caller: &'a Caller,
-    ground: &'a Ground,
-    before: DocRow,
-    born: bool,
+    fn scope(&self, phone: &Phone) -> Scope {
+        self.scopes.get(&phone.caller.device).copied().unwrap_or(Scope::Never)
+    }
+
+    fn note(&mut self, push: &Push, phone: &Phone, admitted: &Admitted, carried: Option<Carried>) {
+        self.changes.push(NewChange {
+            doc: push.doc,
+            ord: self.before.changes + self.changes.len() as u64 + 1,
+            hash: admitted.hash,
+            actor: admitted.actor.to_bytes(),
+            seq: admitted.seq,
+            body: push.change.to_vec(),
+            device: phone.caller.device,
+            late: !self.born && self.scope(phone) == Scope::Once,
+            carried,
+        });
+    }
 }
 
 impl Batch {
-    fn refuse(&mut self, place: usize, push: &Push, refusal: &Refusal) {
+    fn refuse(&mut self, place: usize, push: &Push, phone: &Phone, refusal: Refusal) {
         self.results[place] = PushResult::Refused(refusal.clone());
+        let claimed = guard::claim(&push.change).map(|claim| claim.actor);
+        let claimed = claimed.filter(|actor| actor.device == phone.caller.device);
         self.refused.push(Refused {
+            device: phone.caller.device,
+            install: claimed.map(|actor| actor.install),
             doc: push.doc,
             kind: push.kind,
             hash: sha256(&push.change),
             body: push.change.to_vec(),
-            refusal: refusal.clone(),
+            refusal,
         });
-    }
-
-    fn take(&mut self, run: &Run<'_>, document: Document, group: &Group<'_>, slots: &mut Slots) {
-        let judged = &run.ground.judged;
-        let author = Author {
-            device: run.caller.device,
-            install: judged.install,
-            key: &judged.key,
-            verify: verify_p256_fast,
-        };
-        let mut after = document;
-        let bytes: Vec<&[u8]> = group.pushes.iter().map(|(_, push)| &push.change[..]).collect();
-        let ruled = admit_run(&mut after, &bytes, &author, slots);
-        let (mut changes, mut facts) = (Vec::new(), Vec::new());
-        for ((place, push), ruled) in group.pushes.iter().zip(ruled) {
-            match (ruled.result(), ruled) {
-                (PushResult::Refused(refusal), _) => self.refuse(*place, push, &refusal),
-                (result, Ruled::Admitted(admitted)) => {
-                    self.results[*place] = result;
-                    changes.push(NewChange {
-                        doc: push.doc,
-                        ord: run.before.changes + changes.len() as u64 + 1,
-                        hash: admitted.hash,
-                        actor: admitted.actor.to_bytes(),
-                        seq: admitted.seq,
-                        body: push.change.to_vec(),
-                        device: run.caller.device,
-                        late: run.is_late(),
-                    });
-                    facts.extend(admitted.facts);
-                }
-                (result, Ruled::Denied(_)) => self.results[*place] = result,
-            }
-        }
-        let id = run.before.id;
-        let buckets = if run.born {
-            run.ground.birthplace.clone()
-        } else {
-            run.ground.members.get(&id).cloned().unwrap_or_default()
-        };
-        let before = run.before;
-        self.docs.push(DocBatch { before, born: run.born, after, changes, facts, buckets });
-    }
-}
-
-impl Run<'_> {
-    fn is_late(&self) -> bool {
-        self.ground.scopes.get(&self.before.id) == Some(&Scope::Once) && !self.born
     }
 }

@@ -1,6 +1,8 @@
 //! What a phone may rely on, and what the hub may hold against it: numbered signed anchors, the
 //! first sight of each end of its chain, and its standing.
 
+use std::collections::BTreeMap;
+
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::fact::AnchorRef;
 use onscene_sync_core::fact::anchor::{Anchor, Head};
@@ -14,7 +16,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 
 use super::HubError;
-use super::sql::count;
+use super::sql::{count, fetch_in};
 use crate::app::App;
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -138,6 +140,42 @@ pub(super) fn bind_chain(
         .bind(count(request.head.seq))
         .bind(anchor.map_or(0, |anchor| count(anchor.number)))
         .bind(proof)
+}
+
+/// Locks the rows of several devices, ascending, and says how each stands: install and revoked.
+pub(crate) async fn lock(
+    tx: &mut Tx,
+    devices: impl Iterator<Item = DeviceId>,
+) -> Result<BTreeMap<DeviceId, (u32, bool)>, StoreError> {
+    const HEAD: &str = "SELECT device, install, revoked_at FROM device WHERE device";
+    let keys: Vec<_> = devices.map(|device| device.as_bytes().to_vec()).collect();
+    let tail = format!("ORDER BY device{}", tx.engine().for_update());
+    let rows = fetch_in(tx, HEAD, &keys, &tail).await?;
+    rows.iter()
+        .map(|row| {
+            let revoked = row.opt_int("revoked_at")?.is_some();
+            Ok((DeviceId::from_bytes(row.array("device")?), (row.number("install")?, revoked)))
+        })
+        .collect()
+}
+
+/// Notes the ends of colleagues' chains that this request has brought: their facts were there by now.
+pub(crate) async fn sight(
+    tx: &mut Tx,
+    heads: &[(DeviceId, Head)],
+    now: Millis,
+) -> Result<(), StoreError> {
+    const NEWEST: &str =
+        "SELECT max(seq) AS seq FROM device_head WHERE device = $1 AND install = $2";
+    for (device, head) in heads {
+        let query = sqlx::query(NEWEST).bind(device.as_bytes().to_vec());
+        let query = query.bind(i64::from(head.install));
+        let named = query.fetch_one(tx.conn()).await?.opt_int("seq")?;
+        if named.is_none_or(|named| named < count(head.seq)) {
+            note_head(tx, *device, head, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Judges the phone's standing, records what its request proves, issues a new install number if it

@@ -80,7 +80,8 @@ pub async fn append(
 fn change(doc: DocId, actor: Actor, ord: u64, written: Written) -> NewChange {
     let Written { hash, seq, bytes: body } = written;
     let device = actor.device;
-    NewChange { doc, ord, hash, actor: actor.to_bytes(), seq, body, device, late: false }
+    let actor = actor.to_bytes();
+    NewChange { doc, ord, hash, actor, seq, body, device, late: false, carried: None }
 }
 
 async fn record(

@@ -10,20 +10,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use minicbor::bytes::ByteVec;
 use onscene_sync_core::fact::anchor::Head;
-use onscene_sync_core::id::Actor;
+use onscene_sync_core::id::{Actor, DeviceId};
 use onscene_sync_core::sync::bucket::State;
-use onscene_sync_core::sync::chain::Slots;
 use onscene_sync_core::sync::message::{
-    Bucket, Cursor, Push, PushResult, Standing, SyncReply, SyncRequest,
+    Bucket, Cursor, PushResult, Standing, SyncReply, SyncRequest,
 };
 use onscene_sync_core::time::Millis;
 
-use super::admit::{self, Batch, DocBatch};
+use super::admit::{self, Batch, Brought, DocBatch};
 use super::anchors::{self, Receipt};
+use super::authors::Judged;
 use super::pull::{self, Ask, Told};
 use super::scope::{self, Caller};
-use super::{HubError, idle, quarantine, record, snapshots};
+use super::{Chains, HubError, certificates, idle, quarantine, record, snapshots};
 use crate::app::App;
 use crate::audit::news;
 use crate::cases::admitted::note_fetched;
@@ -46,6 +47,7 @@ struct Work {
 /// What the transaction came to.
 struct Done {
     receipt: Option<Receipt>,
+    certificate: Option<Vec<u8>>,
     noted: BTreeMap<Bucket, State>,
     pokes: Vec<Poke>,
     /// A job is due at once: the phone has an order in hand that waited for it, or brought
@@ -74,11 +76,14 @@ pub(super) async fn in_full(
     mut request: SyncRequest,
     now: Millis,
 ) -> Result<SyncReply, HubError> {
-    let push: Arc<[Push]> = std::mem::take(&mut request.push).into();
+    let brought = Brought {
+        push: std::mem::take(&mut request.push).into(),
+        statements: std::mem::take(&mut request.statements).into(),
+    };
     let request = Arc::new(request);
-    let mut slots = Slots::default();
+    let mut chains = Chains::new();
     for _ in 0..TRIES {
-        let batch = match admit::judge(app, caller, &push, slots.clone()).await {
+        let batch = match admit::judge(app, caller, &brought, chains.clone()).await {
             Err(HubError::Moved) => continue,
             other => Arc::new(other?),
         };
@@ -93,7 +98,7 @@ pub(super) async fn in_full(
         match done.await {
             Ok(done) => return finish(app, caller, &request, batch, done, now).await,
             Err(HubError::Moved) => metrics::counter!("onscene_sync_rejudged_total").increment(1),
-            Err(HubError::Forked(known)) => slots = known,
+            Err(HubError::Forked(known)) => chains = known,
             Err(error) => return Err(error),
         }
     }
@@ -102,44 +107,70 @@ pub(super) async fn in_full(
 
 async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
     let Work { app, caller, request, batch, now } = work;
+    if batch.judged.len() > 1 {
+        let found = anchors::lock(tx, batch.judged.keys().copied()).await?;
+        let same = |(device, judged): (&DeviceId, &Judged)| {
+            found.get(device) == Some(&(judged.install, judged.revoked))
+        };
+        if !batch.judged.iter().all(same) {
+            return Err(HubError::Moved);
+        }
+    }
     let row = anchors::touch(tx, caller.device, *now).await?;
-    if let Some(judged) = &batch.judged
+    if let Some(judged) = batch.judged.get(&caller.device)
         && (judged.install != row.install || judged.revoked != row.revoked)
     {
         return Err(HubError::Moved);
     }
-    let additions = record::record(tx, caller.device, batch, *now).await?;
+    let additions = record::record(tx, batch, *now).await?;
+    anchors::sight(tx, &batch.heads, *now).await?;
     let install = request.head.install;
     let full = match quarantine::keep(tx, caller.device, install, &batch.refused, *now).await {
         Ok(()) => None,
         Err(full @ HubError::QuarantineFull { .. }) => Some(full),
         Err(error) => return Err(error),
     };
-    if row.revoked {
-        let (noted, pokes) = (BTreeMap::new(), Vec::new());
-        return Ok(Done { receipt: None, noted, pokes, due: false, full });
+    let receipt = match row.revoked {
+        true => None,
+        false => Some(anchors::receipt(tx, app, caller.device, request, *now).await?),
+    };
+    let mut due = rejudge(tx, work, receipt.as_ref()).await?;
+    let certificate = match &receipt {
+        Some(receipt) if request.certify => {
+            let install = receipt.standing.install().unwrap_or(row.install);
+            Some(certificates::issue(tx, app, caller, install, *now).await?)
+        }
+        _ => None,
+    };
+    if receipt.is_some() {
+        let cursors = request.cursors.iter();
+        let readable: Vec<Cursor> =
+            cursors.filter(|cursor| caller.buckets.contains(&cursor.bucket)).copied().collect();
+        due |= note_fetched(tx, caller.device, &readable, *now).await?;
     }
-    let receipt = anchors::receipt(tx, app, caller.device, request, *now).await?;
-    let readable: Vec<Cursor> = request
-        .cursors
-        .iter()
-        .filter(|cursor| caller.buckets.contains(&cursor.bucket))
-        .copied()
-        .collect();
-    let fetched = note_fetched(tx, caller.device, &readable, *now).await?;
-    let news =
-        News { device: caller.device, acknowledged: receipt.acknowledged, facts: &facts(batch) };
-    let again = rejudge::expect(tx, &news, *now).await?;
     let pokes = additions.write(tx, *now).await?;
-    let noted = scope::follow(tx, caller).await?;
-    Ok(Done { receipt: Some(receipt), noted, pokes, due: fetched || again, full })
+    let noted = if row.revoked { BTreeMap::new() } else { scope::follow(tx, caller).await? };
+    Ok(Done { receipt, certificate, noted, pokes, due, full })
 }
 
-/// The places in the device's chain that this request filled: install and number.
-fn facts(batch: &Batch) -> Vec<(u32, u64)> {
-    let admitted = batch.docs.iter().flat_map(|doc| &doc.facts);
-    let authors = admitted.filter_map(|(_, fact)| fact.device());
-    authors.map(|author| (author.install, author.seq)).collect()
+/// Plans a second look at claims that this request brought evidence for. `true` when one is due.
+async fn rejudge(tx: &mut Tx, work: &Work, receipt: Option<&Receipt>) -> Result<bool, HubError> {
+    let mut places: BTreeMap<DeviceId, Vec<(u32, u64)>> = BTreeMap::new();
+    if receipt.is_some_and(|receipt| receipt.acknowledged) {
+        places.entry(work.caller.device).or_default();
+    }
+    let admitted = work.batch.docs.iter().flat_map(|doc| &doc.facts);
+    for author in admitted.filter_map(|(_, fact)| fact.device()) {
+        places.entry(author.device).or_default().push((author.install, author.seq));
+    }
+    let mut due = false;
+    for (device, facts) in &places {
+        let acknowledged =
+            *device == work.caller.device && receipt.is_some_and(|receipt| receipt.acknowledged);
+        let news = News { device: *device, acknowledged, facts };
+        due |= rejudge::expect(tx, &news, work.now).await?;
+    }
+    Ok(due)
 }
 
 async fn finish(
@@ -187,6 +218,7 @@ async fn finish(
         at: now,
         standing: receipt.standing,
         log,
+        certificate: done.certificate.map(ByteVec::from),
     })
 }
 
@@ -232,5 +264,6 @@ fn revoked(request: &SyncRequest, results: Vec<PushResult>, now: Millis) -> Sync
         at: now,
         standing: Standing::Revoked,
         log: None,
+        certificate: None,
     }
 }

@@ -43,7 +43,8 @@ pub(super) async fn answer(
     request: &SyncRequest,
     now: Millis,
 ) -> Result<Option<SyncReply>, HubError> {
-    if !request.push.is_empty() || request.renew || request.disputed.is_some() {
+    let asks = request.renew || request.certify || request.disputed.is_some();
+    if !request.push.is_empty() || asks {
         return Ok(None);
     }
     let rows = app.store.read_one("hub.glance", || glance(caller, request)).await?;
@@ -66,6 +67,7 @@ pub(super) async fn answer(
         at: now,
         standing: Standing::Good,
         log: news::since(app, request.seen).await?,
+        certificate: None,
     }))
 }
 

@@ -21,6 +21,16 @@ pub(crate) struct NewChange {
     pub(crate) device: DeviceId,
     /// Its document had left the device's scope when it arrived.
     pub(crate) late: bool,
+    /// Who handed it in, where that was a colleague.
+    pub(crate) carried: Option<Carried>,
+}
+
+/// How a colleague's change came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) carrier: DeviceId,
+    /// The author's signed statement that lists it.
+    pub(crate) statement: Vec<u8>,
 }
 
 /// Records changes of documents whose rows are locked.
@@ -47,5 +57,28 @@ pub(crate) async fn insert(
             .bind(now.0)
     })
     .await?;
-    if inserted == changes.len() as u64 { Ok(()) } else { Err(HubError::Moved) }
+    if inserted == changes.len() as u64 {
+        insert_carried(tx, changes).await
+    } else {
+        Err(HubError::Moved)
+    }
+}
+
+async fn insert_carried(tx: &mut Tx, changes: &[&NewChange]) -> Result<(), HubError> {
+    const HEAD: &str = "INSERT INTO carried_change (doc_id, hash, carrier, statement)";
+    let carried: Vec<_> = changes
+        .iter()
+        .filter_map(|change| Some((change.doc, change.hash, change.carried.as_ref()?)))
+        .collect();
+    if !carried.is_empty() {
+        insert_many(tx, HEAD, 4, &carried, "", |query, (doc, hash, carried)| {
+            query
+                .bind(&doc.as_bytes()[..])
+                .bind(&hash.as_bytes()[..])
+                .bind(&carried.carrier.as_bytes()[..])
+                .bind(&carried.statement[..])
+        })
+        .await?;
+    }
+    Ok(())
 }

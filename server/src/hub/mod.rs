@@ -4,9 +4,9 @@
 //! |---|---|
 //! | [`exchange`] | one sync request, from its first row to its reply |
 //! | `idle` | the same, when there is nothing to say |
-//! | [`admit`] | lets a phone's changes in, or keeps them in [`quarantine`] |
+//! | [`admit`], `authors` | lets phones' changes in, or keeps them in [`quarantine`] |
 //! | [`append`] | states the hub's own facts |
-//! | [`anchors`] | counts and signs what a phone may rely on |
+//! | [`anchors`], `certificates` | counts and signs what a phone may rely on |
 //! | [`buckets`], [`scope`] | feeds, who follows them, and who once did |
 //! | `pull`, `snapshots` | what a phone is told |
 //! | [`documents`], `log` | documents in memory, and the log that they are rebuilt from |
@@ -20,7 +20,9 @@
 pub mod admit;
 pub mod anchors;
 pub mod append;
+mod authors;
 pub mod buckets;
+mod certificates;
 pub mod documents;
 pub mod epoch;
 pub mod exchange;
@@ -43,10 +45,16 @@ pub(crate) use sql::{count, inconsistent, kind_code};
 
 use onscene_sync_core::crypto::SigningFailed;
 use onscene_sync_core::id::DocId;
+use std::collections::BTreeMap;
+
+use onscene_sync_core::id::DeviceId;
 use onscene_sync_core::sync::chain::Slots;
 use thiserror::Error;
 
 use crate::store::{StoreError, TxError};
+
+/// Taken places in the chains of several phones.
+pub type Chains = BTreeMap<DeviceId, Slots>;
 
 /// Why the hub could not do its work. What a phone did wrong is a result, not one of these.
 #[derive(Debug, Error)]
@@ -57,9 +65,9 @@ pub enum HubError {
     /// Somebody else wrote to the same documents: the work begins again.
     #[error("another request wrote to the same documents: send it again")]
     Moved,
-    /// The phone's chain holds other facts at these places: the work begins again with them known.
-    #[error("the phone's chain of facts forked while it was being read: send it again")]
-    Forked(Slots),
+    /// A phone's chain holds other facts at these places: the work begins again with them known.
+    #[error("a chain of facts forked while it was being read: send it again")]
+    Forked(Chains),
     /// No such document.
     #[error("there is no document {0}")]
     UnknownDocument(DocId),

@@ -23,6 +23,10 @@ pub const WAITING_BYTES: u64 = 16 * 1024 * 1024;
 /// A change that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
+    /// The phone that wrote it, or that handed in what bears no proof of another.
+    pub(crate) device: DeviceId,
+    /// The installation that wrote it, if it says so.
+    pub(crate) install: Option<u32>,
     pub(crate) doc: DocId,
     pub(crate) kind: DocKind,
     /// SHA-256 of the bytes, which need not be a change.
@@ -31,29 +35,30 @@ pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
 }
 
-/// Keeps refused changes; those that are kept already stay as they are and take no room.
+/// Keeps what `carrier` handed in and was refused; what is kept already stays as it is and takes no
+/// room. What it carried for others fills its own room, so that nobody can fill another's.
 ///
 /// # Errors
-/// [`HubError::QuarantineFull`] when too much of the device waits already, and the database's.
+/// [`HubError::QuarantineFull`] when too much of the carrier's waits already, and the database's.
 pub(crate) async fn keep(
     tx: &mut Tx,
-    device: DeviceId,
+    carrier: DeviceId,
     install: u32,
     refused: &[Refused],
     now: Millis,
 ) -> Result<(), HubError> {
     const HEAD: &str = "INSERT INTO quarantine \
-         (hash, doc_id, kind, body, code, detail, device, install, received_at)";
+         (hash, doc_id, kind, body, code, detail, device, install, received_at, carrier)";
     if refused.is_empty() {
         return Ok(());
     }
-    let (waiting, bytes) = waiting(tx, device).await?;
+    let (waiting, bytes) = waiting(tx, carrier).await?;
     let is_full = |more: &[Refused]| {
         let size: usize = more.iter().map(|refused| refused.body.len()).sum();
         waiting + more.len() as u64 > WAITING_CHANGES || bytes + size as u64 > WAITING_BYTES
     };
     if is_full(refused) {
-        let fresh = not_kept(tx, device, refused).await?;
+        let fresh = not_kept(tx, refused).await?;
         if fresh.is_empty() {
             return Ok(());
         }
@@ -61,7 +66,7 @@ pub(crate) async fn keep(
             return Err(HubError::QuarantineFull { waiting });
         }
     }
-    let kept = insert_many(tx, HEAD, 9, refused, "ON CONFLICT DO NOTHING", |query, refused| {
+    let kept = insert_many(tx, HEAD, 10, refused, "ON CONFLICT DO NOTHING", |query, refused| {
         query
             .bind(&refused.hash.as_bytes()[..])
             .bind(&refused.doc.as_bytes()[..])
@@ -69,24 +74,25 @@ pub(crate) async fn keep(
             .bind(&refused.body[..])
             .bind(code_name(refused.refusal.code))
             .bind(&refused.refusal.detail[..])
-            .bind(device.as_bytes().to_vec())
-            .bind(i64::from(install))
+            .bind(refused.device.as_bytes().to_vec())
+            .bind(i64::from(refused.install.unwrap_or(install)))
             .bind(now.0)
+            .bind((refused.device != carrier).then(|| carrier.as_bytes().to_vec()))
     })
     .await?;
     if kept > 0 {
-        audit::note(tx, &entries(device, refused, now)).await?;
+        audit::note(tx, &entries(refused, now)).await?;
     }
     Ok(())
 }
 
-/// What the audit log says of refused changes: an entry for each document.
-fn entries(device: DeviceId, refused: &[Refused], now: Millis) -> Vec<Entry> {
-    let mut of: BTreeMap<DocId, Vec<&Hash>> = BTreeMap::new();
+/// What the audit log says of refused changes: an entry for each document and author.
+fn entries(refused: &[Refused], now: Millis) -> Vec<Entry> {
+    let mut of: BTreeMap<(DocId, DeviceId), Vec<&Hash>> = BTreeMap::new();
     for refused in refused {
-        of.entry(refused.doc).or_default().push(&refused.hash);
+        of.entry((refused.doc, refused.device)).or_default().push(&refused.hash);
     }
-    let entry = |(doc, hashes): (DocId, Vec<&Hash>)| {
+    let entry = |((doc, device), hashes): ((DocId, DeviceId), Vec<&Hash>)| {
         let entry = Entry::new(Deed::ChangesRefused, now).device(device);
         entry.to(doc.as_bytes()).hashes(hashes)
     };
@@ -94,16 +100,12 @@ fn entries(device: DeviceId, refused: &[Refused], now: Millis) -> Vec<Entry> {
 }
 
 /// Those of `refused` that are not kept yet.
-async fn not_kept(
-    tx: &mut Tx,
-    device: DeviceId,
-    refused: &[Refused],
-) -> Result<Vec<Refused>, StoreError> {
+async fn not_kept(tx: &mut Tx, refused: &[Refused]) -> Result<Vec<Refused>, StoreError> {
     const SQL: &str =
         "SELECT 1 AS one FROM quarantine WHERE device = $1 AND doc_id = $2 AND hash = $3";
     let mut fresh = Vec::new();
     for refused in refused {
-        let query = sqlx::query(SQL).bind(&device.as_bytes()[..]);
+        let query = sqlx::query(SQL).bind(&refused.device.as_bytes()[..]);
         let query = query.bind(&refused.doc.as_bytes()[..]).bind(&refused.hash.as_bytes()[..]);
         if query.fetch_optional(tx.conn()).await?.is_none() {
             fresh.push(refused.clone());
@@ -112,11 +114,12 @@ async fn not_kept(
     Ok(fresh)
 }
 
-async fn waiting(tx: &mut Tx, device: DeviceId) -> Result<(u64, u64), StoreError> {
+async fn waiting(tx: &mut Tx, carrier: DeviceId) -> Result<(u64, u64), StoreError> {
     const SQL: &str = "SELECT count(*) AS changes, \
          CAST(COALESCE(sum(length(body)), 0) AS BIGINT) AS bytes \
-         FROM quarantine WHERE device = $1 AND settled_at IS NULL";
-    let row = sqlx::query(SQL).bind(&device.as_bytes()[..]).fetch_one(tx.conn()).await?;
+         FROM quarantine WHERE settled_at IS NULL \
+         AND (carrier = $1 OR (device = $1 AND carrier IS NULL))";
+    let row = sqlx::query(SQL).bind(&carrier.as_bytes()[..]).fetch_one(tx.conn()).await?;
     Ok((row.number("changes")?, row.number("bytes")?))
 }
 
@@ -150,8 +153,10 @@ pub struct Item {
     pub doc: DocId,
     /// That document's kind, as the phone named it.
     pub kind: DocKind,
-    /// The phone that sent it.
+    /// The phone that wrote it.
     pub device: DeviceId,
+    /// The colleague's phone that handed it in, if one did.
+    pub carrier: Option<DeviceId>,
     /// Whose phone that is.
     pub person: PersonId,
     /// Which installation.
@@ -182,7 +187,7 @@ pub struct Settled {
 }
 
 const COLUMNS: &str = "SELECT q.id AS id, q.hash AS hash, q.doc_id AS doc_id, q.kind AS kind, \
-     q.device AS device, q.install AS install, q.code AS code, q.detail AS detail, \
+     q.device AS device, q.carrier AS carrier, q.install AS install, q.code AS code, q.detail AS detail, \
      CAST(length(q.body) AS BIGINT) AS bytes, q.received_at AS received_at, \
      q.settled_at AS settled_at, q.settled_by AS settled_by, q.ruling AS ruling, \
      q.settled_note AS settled_note, d.person_id AS person_id \
@@ -256,6 +261,7 @@ fn item(row: &AnyRow) -> Result<Item, StoreError> {
         doc: DocId::from_bytes(row.array("doc_id")?),
         kind: kind_of(row.int("kind")?)?,
         device: DeviceId::from_bytes(row.array("device")?),
+        carrier: row.opt_array("carrier")?.map(DeviceId::from_bytes),
         person: PersonId::from_bytes(row.array("person_id")?),
         install: row.number("install")?,
         code: named(&row.text("code")?, "code")?,

@@ -1,16 +1,18 @@
 //! Writing admitted changes down: rows of documents, changes, facts, jobs and buckets.
 
+use std::collections::BTreeMap;
+
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::{Body, DeviceAuthor, Fact};
-use onscene_sync_core::id::{DeviceId, DocId, FactId};
-use onscene_sync_core::sync::chain::{Slot, Slots};
+use onscene_sync_core::id::{DeviceId, DocId, FactId, Hash};
+use onscene_sync_core::sync::chain::Slot;
 use onscene_sync_core::time::Millis;
 
 use super::admit::{Batch, DocBatch};
 use super::buckets::Additions;
 use super::documents::Advance;
 use super::sql::count;
-use super::{HubError, documents, log};
+use super::{Chains, HubError, documents, log};
 use crate::audit::{self, Deed, Entry};
 use crate::jobs::{NewJob, enqueue};
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
@@ -19,13 +21,8 @@ use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 ///
 /// # Errors
 /// [`HubError::Moved`] when somebody else wrote to one of the documents, [`HubError::Forked`] when
-/// the device's chain holds other facts by now, and the database's.
-pub(crate) async fn record(
-    tx: &mut Tx,
-    device: DeviceId,
-    batch: &Batch,
-    now: Millis,
-) -> Result<Additions, HubError> {
+/// an author's chain holds other facts by now, and the database's.
+pub(crate) async fn record(tx: &mut Tx, batch: &Batch, now: Millis) -> Result<Additions, HubError> {
     let mut additions = Additions::default();
     let docs: Vec<&DocBatch> = batch.docs.iter().filter(|doc| !doc.changes.is_empty()).collect();
     claim(tx, &docs, now).await?;
@@ -33,12 +30,12 @@ pub(crate) async fn record(
     log::insert(tx, &changes, now).await?;
     let facts: Vec<Row<'_>> = docs.iter().flat_map(|doc| device_facts(doc)).collect();
     if !facts.is_empty() {
-        refuse_forks(tx, device, &facts).await?;
+        refuse_forks(tx, &facts).await?;
         insert_facts(tx, &facts, now).await?;
         insert_jobs(tx, &facts, now).await?;
     }
     choices(tx, &docs, now).await?;
-    let entries: Vec<Entry> = docs.iter().map(|doc| entry(device, doc, now)).collect();
+    let entries: Vec<Entry> = docs.iter().flat_map(|doc| entries(doc, now)).collect();
     audit::note(tx, &entries).await?;
     for doc in docs {
         add(&mut additions, doc);
@@ -46,11 +43,17 @@ pub(crate) async fn record(
     Ok(additions)
 }
 
-/// What the audit log says of a document's new changes.
-fn entry(device: DeviceId, doc: &DocBatch, now: Millis) -> Entry {
-    let entry = Entry::new(Deed::ChangesAdmitted, now).device(device);
-    let hashes = doc.changes.iter().map(|change| &change.hash);
-    entry.to(doc.before.id.as_bytes()).hashes(hashes)
+/// What the audit log says of a document's new changes: an entry for each author.
+fn entries(doc: &DocBatch, now: Millis) -> Vec<Entry> {
+    let mut of: BTreeMap<DeviceId, Vec<&Hash>> = BTreeMap::new();
+    for change in &doc.changes {
+        of.entry(change.device).or_default().push(&change.hash);
+    }
+    let entry = |(device, hashes): (DeviceId, Vec<&Hash>)| {
+        let entry = Entry::new(Deed::ChangesAdmitted, now).device(device);
+        entry.to(doc.before.id.as_bytes()).hashes(hashes)
+    };
+    of.into_iter().map(entry).collect()
 }
 
 /// A phone's fact on its way into the table.
@@ -90,31 +93,28 @@ fn add(additions: &mut Additions, doc: &DocBatch) {
     }
 }
 
-/// Compares with the places of the chain that were taken before, by each install.
-async fn refuse_forks(tx: &mut Tx, device: DeviceId, facts: &[Row<'_>]) -> Result<(), HubError> {
+/// Compares with the places of the chains that were taken before, by each install.
+async fn refuse_forks(tx: &mut Tx, facts: &[Row<'_>]) -> Result<(), HubError> {
     const SQL: &str = "SELECT seq, fact_id, prev FROM fact \
          WHERE device = $1 AND install = $2 AND seq BETWEEN $3 AND $4";
-    let mut slots = Slots::default();
-    let mut installs: Vec<u32> = facts.iter().map(|row| row.author.install).collect();
-    installs.sort_unstable();
-    installs.dedup();
-    for install in installs {
-        let of_install = || facts.iter().map(|row| row.author).filter(|a| a.install == install);
-        let first = of_install().map(|author| author.seq).min().unwrap_or(0);
-        let last = of_install().map(|author| author.seq).max().unwrap_or(0);
-        let query = sqlx::query(SQL).bind(&device.as_bytes()[..]).bind(i64::from(install));
+    let mut spans: BTreeMap<(DeviceId, u32), (u64, u64)> = BTreeMap::new();
+    for DeviceAuthor { device, install, seq, .. } in facts.iter().map(|row| row.author) {
+        let (first, last) = spans.entry((*device, *install)).or_insert((*seq, *seq));
+        (*first, *last) = ((*first).min(*seq), (*last).max(*seq));
+    }
+    let mut chains = Chains::new();
+    for ((device, install), (first, last)) in spans {
+        let query = sqlx::query(SQL).bind(device.as_bytes().to_vec()).bind(i64::from(install));
         let query = query.bind(count(first.saturating_sub(1))).bind(count(last.saturating_add(1)));
+        let slots = chains.entry(device).or_default();
         for row in query.fetch_all(tx.conn()).await.map_err(StoreError::from)? {
             let fact = FactId::from_bytes(row.array("fact_id")?);
             let prev = row.opt_array("prev")?.map(FactId::from_bytes);
             slots.insert(install, row.number("seq")?, Slot { fact, prev });
         }
     }
-    if facts.iter().all(|row| slots.check(row.id, row.author).is_ok()) {
-        Ok(())
-    } else {
-        Err(HubError::Forked(slots))
-    }
+    let fits = |row: &Row<'_>| chains[&row.author.device].check(row.id, row.author).is_ok();
+    if facts.iter().all(fits) { Ok(()) } else { Err(HubError::Forked(chains)) }
 }
 
 async fn insert_facts(tx: &mut Tx, facts: &[Row<'_>], now: Millis) -> Result<(), HubError> {

@@ -119,6 +119,8 @@ fn request(head: Head, push: Vec<Push>) -> SyncRequest {
         max_bytes: 0,
         seen: None,
         disputed: None,
+        statements: Vec::new(),
+        certify: false,
     }
 }
 
@@ -136,6 +138,8 @@ async fn keep_stranded(
             let detail = "it builds on a change that is not in the document".to_owned();
             let refusal = Refusal { code: RefusalCode::Malformed, detail };
             stranded.push(Refused {
+                device,
+                install: Some(install),
                 doc: push.doc,
                 kind: push.kind,
                 hash: hash_of(push),

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::document::{DocKind, Document};
 use onscene_sync_core::fact::envelope;
-use onscene_sync_core::id::{FactId, Hash};
+use onscene_sync_core::handover::statement;
+use onscene_sync_core::id::{DeviceId, FactId, Hash};
 use onscene_sync_core::sync::message::Bucket;
 
 use super::documents::DocRow;
@@ -28,6 +29,9 @@ pub(super) async fn of_document(
     let mut faults = Vec::new();
     if !document.change_hashes().collect::<BTreeSet<_>>().eq(&noted_changes(tx, row).await?) {
         faults.push("the hashes noted for its changes are not theirs".to_owned());
+    }
+    for hash in unproven(tx, row).await? {
+        faults.push(format!("its author's statement for the carried change {hash} proves nothing"));
     }
     // The hub's own facts have no place in a phone's chain, hence no row.
     if row.kind != DocKind::Case {
@@ -88,6 +92,25 @@ async fn noted_changes(tx: &mut Tx, row: &DocRow) -> Result<BTreeSet<Hash>, Stor
     const SQL: &str = "SELECT hash FROM change WHERE doc_id = $1";
     let rows = sqlx::query(SQL).bind(&row.id.as_bytes()[..]).fetch_all(tx.conn()).await?;
     rows.iter().map(|row| row.array("hash").map(Hash::from_bytes)).collect()
+}
+
+/// Changes that a colleague brought and whose author's signed statement does not list them.
+async fn unproven(tx: &mut Tx, row: &DocRow) -> Result<Vec<Hash>, StoreError> {
+    const SQL: &str = "SELECT k.hash AS hash, k.statement AS statement, c.device AS device, \
+         d.key AS key FROM carried_change k \
+         JOIN change c ON c.doc_id = k.doc_id AND c.hash = k.hash \
+         JOIN device d ON d.device = c.device WHERE k.doc_id = $1";
+    let mut unproven = Vec::new();
+    for found in sqlx::query(SQL).bind(&row.id.as_bytes()[..]).fetch_all(tx.conn()).await? {
+        let hash = Hash::from_bytes(found.array("hash")?);
+        let (author, key) = (DeviceId::from_bytes(found.array("device")?), found.bytes("key")?);
+        let key_of = |device| (device == author).then_some(key);
+        let read = statement::read(&found.bytes("statement")?, key_of, verify_p256_fast);
+        if !read.is_ok_and(|statement| statement.lists(row.id, &hash)) {
+            unproven.push(hash);
+        }
+    }
+    Ok(unproven)
 }
 
 async fn noted_facts(tx: &mut Tx, row: &DocRow) -> Result<BTreeSet<FactId>, StoreError> {

@@ -163,6 +163,7 @@ mod tests {
         {
             assert_eq!(ours, theirs, "line {} of {file}", number + 1);
         }
+        assert_eq!(translated.lines().count(), postgres.lines().count(), "{file}");
     }
 
     #[test]

@@ -192,6 +192,13 @@ impl Document {
         Ok(scan.hash)
     }
 
+    /// Whether everything that a change builds on is here, and the change is not.
+    #[must_use]
+    pub fn awaits(&self, change: &[u8]) -> bool {
+        prescan::scan(change)
+            .is_ok_and(|scan| !self.contains(&scan.hash) && scan.deps().all(|dep| self.has(&dep)))
+    }
+
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> DocId {

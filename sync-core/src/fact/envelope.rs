@@ -139,6 +139,11 @@ pub(crate) fn seal_for_device<T: Sealed>(
     sign(encode(value), iana::Algorithm::ES256, purpose, key)
 }
 
+/// What an envelope says, unchecked.
+pub(crate) fn peek<T: Sealed>(envelope: &[u8]) -> Option<T> {
+    open(envelope).ok().map(|(value, _)| value)
+}
+
 /// Reads what [`seal_for_device`] sealed; `key_of` says whose key it must be signed with.
 pub(crate) fn read_for_device<T: Sealed>(
     purpose: &[u8],

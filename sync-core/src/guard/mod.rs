@@ -150,6 +150,25 @@ pub fn peek(change: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
     Ok(writes.into_iter().filter_map(Write::into_envelope).collect())
 }
 
+/// What a change claims about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its hash.
+    pub hash: Hash,
+    /// Its author.
+    pub actor: Actor,
+    /// What it builds on, ascending.
+    pub deps: Vec<Hash>,
+}
+
+/// What a change claims about itself, as far as it can be read without Automerge.
+#[must_use]
+pub fn claim(change: &[u8]) -> Option<Claim> {
+    let scan = prescan::scan(change).ok()?;
+    let actor = Actor::from_slice(&scan.actor)?;
+    Some(Claim { hash: scan.hash, actor, deps: scan.deps().collect() })
+}
+
 fn scan(change: &[u8]) -> Result<Scan<'_>, Refusal> {
     prescan::scan(change)
         .map_err(|fault| refuse(RefusalCode::Malformed, format!("the change is no good: {fault}")))

@@ -139,6 +139,7 @@ pub(super) fn judge(
         let fact = envelope::read_from_device(envelope, author.key, author.verify)
             .map_err(|error| unsealed(&error))?;
         check_binding(document, actor, &fact)?;
+        check_restated(document, author, id, &fact)?;
         facts.push((id, fact));
     }
     let look_up = |id: &FactId| match facts.iter().find(|(known, _)| known == id) {
@@ -207,6 +208,28 @@ fn check_binding(document: &Document, actor: Actor, fact: &Fact) -> Result<(), R
         );
     }
     schema::check(&fact.body, document.kind(), &device.clock).or_else(bad)
+}
+
+/// A fact and its restatement do not stand in one document: that would count it twice. A fact can
+/// have been stated anew only after its installation ended.
+fn check_restated(
+    document: &Document,
+    author: &Author<'_>,
+    id: FactId,
+    fact: &Fact,
+) -> Result<(), Refusal> {
+    let Some(device) = fact.device() else { return Ok(()) };
+    let restates = |other: &Fact| other.device().and_then(|device| device.restates);
+    let twice = restates(fact).is_some_and(|earlier| document.fact(&earlier).is_some())
+        || device.install < author.install
+            && document.facts().iter().any(|(_, bytes)| {
+                envelope::read(bytes).is_ok_and(|other| restates(&other) == Some(id))
+            });
+    if twice {
+        let detail = "it was stated anew, and both would count";
+        return Err(refuse(RefusalCode::Forbidden, detail));
+    }
+    Ok(())
 }
 
 /// One takes back only what one has stated oneself.

@@ -40,13 +40,9 @@ pub fn split(message: &[u8], bytes: usize) -> Result<Vec<Vec<u8>>, TooSmall> {
     let hash = sha256(message);
     let frame = |(index, piece): (usize, &[u8])| {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
-        let mut frame = [
-            &hash.as_bytes()[..ID],
-            &index.to_be_bytes()[..],
-            &total.to_be_bytes()[..],
-            piece,
-        ]
-        .concat();
+        let mut frame =
+            [&hash.as_bytes()[..ID], &index.to_be_bytes()[..], &total.to_be_bytes()[..], piece]
+                .concat();
         let check = sha256(&frame);
         frame.extend_from_slice(&check.as_bytes()[..CHECK]);
         frame

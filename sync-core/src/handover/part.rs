@@ -154,16 +154,12 @@ fn encrypt(
     chance: &mut impl CryptoRng,
 ) -> Option<SealedPart> {
     let meeting = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(meeting).ok()?;
-    let (key, sealed) =
-        hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &meeting,
-            PURPOSE,
-            plain,
-            &place(index, last),
-            chance,
-        )
-        .ok()?;
+    let (key, sealed) = hpke::single_shot_seal_with_rng::<
+        ChaCha20Poly1305,
+        HkdfSha256,
+        X25519HkdfSha256,
+    >(&OpModeS::Base, &meeting, PURPOSE, plain, &place(index, last), chance)
+    .ok()?;
     Some(SealedPart { key: key.to_bytes().to_vec().into(), index, last, sealed: sealed.into() })
 }
 
@@ -252,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_message_with_the_largest_change_fits() {
-        let change = (0..CHANGE_BYTES).map(|n| crate::crypto::sha256(&n.to_be_bytes()).as_bytes()[0]);
+        let change =
+            (0..CHANGE_BYTES).map(|n| crate::crypto::sha256(&n.to_be_bytes()).as_bytes()[0]);
         let change: Vec<u8> = change.collect();
         let doc = DocId::from_bytes([1; 16]);
         let given = Given { doc, kind: DocKind::Patrol, change: change.into() };

@@ -100,6 +100,14 @@ pub fn read(
     envelope::read_for_device(PURPOSE, bytes, key_of, verify)
 }
 
+/// Whom unchecked bytes name as author and receiver; `None` when they are no statement.
+#[must_use]
+pub fn parties(bytes: &[u8]) -> Option<(DeviceId, DeviceId)> {
+    let statement: Statement =
+        if bytes.len() > STATEMENT_BYTES { None } else { envelope::peek(bytes) }?;
+    Some((statement.device, statement.to))
+}
+
 /// The phones that were handed `doc`, directly or through others, by one of those entitled to it.
 /// `know` says whether two phones may hand over to each other.
 #[must_use]
@@ -147,8 +155,7 @@ mod tests {
     }
 
     fn statement(from: u8, to: u8, docs: &[u8]) -> Statement {
-        let listed =
-            |n: &u8| Listed { doc: doc(*n), changes: vec![Hash::from_bytes([*n; 32])] };
+        let listed = |n: &u8| Listed { doc: doc(*n), changes: vec![Hash::from_bytes([*n; 32])] };
         Statement {
             device: device(from),
             to: device(to),
@@ -203,13 +210,16 @@ mod tests {
         let no_install = Head { install: 0, ..good.head };
         let no_fact = Head { fact: None, ..good.head };
         let beyond = Head { seq: CHAIN_SEQ + 1, ..good.head };
-        let mut wrong = vec![
+        let headed = |head| Statement { head, ..good.clone() };
+        let wrong = [
             statement(1, 2, &[4, 3]),
             statement(1, 2, &[3, 3]),
             Statement { docs: vec![many], ..good.clone() },
             Statement { docs, ..good.clone() },
+            headed(no_install),
+            headed(no_fact),
+            headed(beyond),
         ];
-        wrong.extend([no_install, no_fact, beyond].map(|head| Statement { head, ..good.clone() }));
         for one in wrong {
             let bytes = seal(&one, &key(1)).expect("signed");
             assert!(read_of(&bytes, 1).is_err(), "{one:?}");
@@ -218,8 +228,12 @@ mod tests {
 
     #[test]
     fn who_was_handed_a_document_is_introduced_through_others_but_by_strangers_never() {
-        let passed =
-            [statement(2, 3, &[7]), statement(1, 2, &[7]), statement(8, 9, &[7]), statement(1, 4, &[6])];
+        let passed = [
+            statement(2, 3, &[7]),
+            statement(1, 2, &[7]),
+            statement(8, 9, &[7]),
+            statement(1, 4, &[6]),
+        ];
         let entitled = BTreeSet::from([device(1)]);
         let all = |_, _| true;
         let reached = introduced(&passed, doc(7), &entitled, all);

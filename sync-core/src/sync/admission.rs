@@ -30,24 +30,30 @@ impl Ruled {
     }
 }
 
-/// Lets `changes` into `document` in their order and rules on each. A change that forks the phone's
-/// chain, as far as `slots` knows it, is refused; those that build on a refused one miss it; all
-/// others are not affected. `slots` takes up the places of what was admitted.
+/// Lets one change into `document`. It is refused, too, if it forks its author's chain as far as
+/// `slots` knows it; `slots` takes up the places of what is admitted.
+pub fn admit(
+    document: &mut Document,
+    change: &[u8],
+    author: &Author<'_>,
+    slots: &mut Slots,
+) -> Ruled {
+    let fits = |facts: &[(FactId, Fact)]| slots.take(facts.iter().map(|(id, fact)| (*id, fact)));
+    match guard::admit_if(document, change, author, fits) {
+        Ok(admitted) => Ruled::Admitted(admitted),
+        Err(denied) => Ruled::Denied(denied),
+    }
+}
+
+/// Lets `changes` of one author into `document` in their order and [rules](admit) on each. Those that
+/// build on a refused one miss it; all others are not affected.
 pub fn admit_run(
     document: &mut Document,
     changes: &[&[u8]],
     author: &Author<'_>,
     slots: &mut Slots,
 ) -> Vec<Ruled> {
-    let mut rule = |change: &&[u8]| {
-        let fits =
-            |facts: &[(FactId, Fact)]| slots.take(facts.iter().map(|(id, fact)| (*id, fact)));
-        match guard::admit_if(document, change, author, fits) {
-            Ok(admitted) => Ruled::Admitted(admitted),
-            Err(denied) => Ruled::Denied(denied),
-        }
-    };
-    changes.iter().map(&mut rule).collect()
+    changes.iter().map(|change| admit(document, change, author, slots)).collect()
 }
 
 #[cfg(test)]
@@ -110,7 +116,7 @@ mod tests {
         }
     }
 
-    fn admit(document: &mut Document, changes: &[Vec<u8>], slots: &mut Slots) -> Vec<PushResult> {
+    fn push(document: &mut Document, changes: &[Vec<u8>], slots: &mut Slots) -> Vec<PushResult> {
         let key = Phone::new().key.public_key();
         let author = Author { device: DEVICE, install: 1, key: &key, verify: verify_p256 };
         let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
@@ -129,11 +135,11 @@ mod tests {
         let mut phone = Phone::new();
         let notes = ["a", "b", "c"].map(|text| phone.note(text));
         let (mut document, mut slots) = (Document::new(DOC, DocKind::Patrol), Slots::default());
-        let results = admit(&mut document, &notes, &mut slots);
+        let results = push(&mut document, &notes, &mut slots);
         assert_eq!(results, vec![PushResult::Accepted; 3]);
         assert_eq!(document.save(), phone.document.save());
         let known = slots.clone();
-        assert_eq!(admit(&mut document, &notes, &mut slots), vec![PushResult::Duplicate; 3]);
+        assert_eq!(push(&mut document, &notes, &mut slots), vec![PushResult::Duplicate; 3]);
         assert_eq!(slots, known);
     }
 
@@ -145,11 +151,11 @@ mod tests {
         let taken = Slot { fact: FactId::from_bytes([5; 16]), prev: None };
         slots.insert(1, 2, taken);
         let mut document = Document::new(DOC, DocKind::Patrol);
-        let results = admit(&mut document, &notes, &mut slots);
+        let results = push(&mut document, &notes, &mut slots);
         assert_eq!(code(&results[0]), Some(RefusalCode::Equivocation), "its follower is another");
 
         slots.insert(1, 2, Slot { prev: first_fact(&notes[0]), ..taken });
-        let results = admit(&mut document, &notes, &mut slots);
+        let results = push(&mut document, &notes, &mut slots);
         assert_eq!(results[0], PushResult::Accepted);
         assert_eq!(code(&results[1]), Some(RefusalCode::Equivocation));
         assert!(matches!(&results[2], PushResult::MissingDeps(missing) if missing.len() == 1));
@@ -166,7 +172,7 @@ mod tests {
         let mut phone = Phone::new();
         let changes = [phone.note("a"), b"not a change".to_vec(), phone.note("b")];
         let mut document = Document::new(DOC, DocKind::Patrol);
-        let results = admit(&mut document, &changes, &mut Slots::default());
+        let results = push(&mut document, &changes, &mut Slots::default());
         assert_eq!(results[0], PushResult::Accepted);
         assert_eq!(code(&results[1]), Some(RefusalCode::Malformed));
         assert_eq!(results[2], PushResult::Accepted);

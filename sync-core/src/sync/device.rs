@@ -4,6 +4,8 @@
 //! means. Both are pure: the store lends what it holds and applies what comes back in one
 //! transaction.
 
+use std::collections::BTreeSet;
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
@@ -15,10 +17,10 @@ use crate::document::DocKind;
 use crate::fact::AnchorRef;
 use crate::fact::anchor::Head;
 use crate::id::{DocId, Hash};
-use crate::limits::{BUCKETS, PUSH_BYTES, REPLY_FRAME_BYTES, WANTED};
+use crate::limits::{BUCKETS, PUSH_BYTES, REPLY_FRAME_BYTES, STATEMENTS, WANTED};
 use crate::time::ClockReading;
 
-/// A change of this phone that the hub has yet to answer for.
+/// A change that the hub has yet to answer for: this phone's, or one that it carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
     /// Its document.
@@ -29,6 +31,8 @@ pub struct Queued {
     pub hash: Hash,
     /// The change chunk.
     pub bytes: Vec<u8>,
+    /// Statements of colleagues that go with it.
+    pub proofs: Vec<Vec<u8>>,
 }
 
 /// What the store knows when a request is due.
@@ -46,6 +50,8 @@ pub struct Situation {
     pub want: Vec<DocId>,
     /// A new install number is needed.
     pub renew: bool,
+    /// A certificate is needed.
+    pub certify: bool,
     /// Changes to push at most, lowered after the hub found a request too large.
     pub max_changes: usize,
     /// The newest checkpoint of the audit log.
@@ -102,20 +108,24 @@ pub fn compose(
 ) -> (SyncRequest, Sent) {
     let Situation { head, clock, anchor, mut cursors, mut want, renew, max_changes, .. } =
         situation;
-    let Situation { seen, disputed, .. } = situation;
+    let Situation { certify, seen, disputed, .. } = situation;
     let mut push = Vec::new();
     let mut pushed = Vec::new();
     let mut bytes = 0;
+    let mut proofs = BTreeSet::new();
     let mut all = true;
     for change in queue {
         if want.contains(&change.doc) {
             continue;
         }
         bytes += change.bytes.len();
-        if pushed.len() >= max_changes || (bytes > PUSH_BYTES && !pushed.is_empty()) {
+        let more = change.proofs.iter().filter(|proof| !proofs.contains(*proof)).count();
+        let over = bytes > PUSH_BYTES || proofs.len() + more > STATEMENTS;
+        if pushed.len() >= max_changes || (over && !pushed.is_empty()) {
             all = false;
             break;
         }
+        proofs.extend(change.proofs);
         pushed.push(Pushed { doc: change.doc, hash: change.hash });
         push.push(Push { doc: change.doc, kind: change.kind, change: ByteVec::from(change.bytes) });
     }
@@ -125,6 +135,7 @@ pub fn compose(
     let sent = Sent { head, clock, cursors: cursors.clone(), pushed, want: want.clone(), renew };
     let max_bytes = u32::try_from(REPLY_FRAME_BYTES).unwrap_or(u32::MAX);
     let protocol = version::CURRENT;
+    let statements = proofs.into_iter().take(STATEMENTS).map(ByteVec::from).collect();
     let request = SyncRequest {
         protocol,
         head,
@@ -137,6 +148,8 @@ pub fn compose(
         max_bytes,
         seen,
         disputed,
+        statements,
+        certify,
     };
     (request, sent)
 }
@@ -156,7 +169,8 @@ mod tests {
 
     fn queued(doc_byte: u8, n: usize, bytes: usize) -> Queued {
         let hash = sha256(&n.to_be_bytes());
-        Queued { doc: doc(doc_byte), kind: DocKind::Response, hash, bytes: vec![0; bytes] }
+        let (doc, kind) = (doc(doc_byte), DocKind::Response);
+        Queued { doc, kind, hash, bytes: vec![0; bytes], proofs: Vec::new() }
     }
 
     fn situation(want: Vec<DocId>, renew: bool) -> Situation {
@@ -167,6 +181,7 @@ mod tests {
             cursors: Vec::new(),
             want,
             renew,
+            certify: false,
             max_changes: PUSH_CHANGES,
             seen: None,
             disputed: None,
@@ -197,6 +212,16 @@ mod tests {
             prop_assert_eq!(request.renew, request.push.len() == queue.len() && want.is_empty());
             prop_assert_eq!(sent.renew, request.renew);
         }
+    }
+
+    #[test]
+    fn each_proof_goes_once_and_they_are_bounded() {
+        let queue = (0..100_u8).map(|n| {
+            let proofs = vec![vec![n / 2, 1], vec![n / 2, 2]];
+            Queued { proofs, ..queued(1, n.into(), 10) }
+        });
+        let (request, sent) = compose(situation(Vec::new(), false), queue);
+        assert_eq!((request.statements.len(), sent.pushed.len()), (STATEMENTS, STATEMENTS));
     }
 
     #[test]

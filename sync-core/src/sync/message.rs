@@ -62,6 +62,15 @@ pub struct SyncRequest {
     /// A checkpoint that the hub signed and that its log no longer agrees with.
     #[n(10)]
     pub disputed: Option<SignedCheckpoint>,
+    /// [Statements](crate::handover::statement) of colleagues for what is pushed: their changes, and
+    /// documents that the phone knows from them only.
+    #[n(11)]
+    #[cbor(skip_if = "Vec::is_empty")]
+    pub statements: Vec<ByteVec>,
+    /// Ask for a [certificate](crate::handover::certificate).
+    #[n(12)]
+    #[cbor(default)]
+    pub certify: bool,
 }
 
 /// How far a bucket has been read.
@@ -126,6 +135,9 @@ pub struct SyncReply {
     /// The newest checkpoint of the audit log, if it is another than the phone's.
     #[n(8)]
     pub log: Option<News>,
+    /// The certificate that was asked for.
+    #[n(9)]
+    pub certificate: Option<ByteVec>,
 }
 
 /// How the hub sees the device that synced.
@@ -144,6 +156,17 @@ pub enum Standing {
     /// Revoked: what is pushed is kept for a supervisor, nothing is sent.
     #[n(3)]
     Revoked,
+}
+
+impl Standing {
+    /// The install number just issued, if one was.
+    #[must_use]
+    pub const fn install(self) -> Option<u32> {
+        match self {
+            Self::Renewed(install) => Some(install),
+            Self::Good | Self::Restored | Self::Revoked => None,
+        }
+    }
 }
 
 /// What became of one pushed change.

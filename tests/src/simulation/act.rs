@@ -6,6 +6,7 @@ use onscene_sync_core::fact::body::{Finding, Outcome, OutcomeReport};
 use onscene_sync_core::place::{Datum, Fix, Position, Provider};
 use rand::RngExt as _;
 use serde_json::json;
+use sha2::Digest as _;
 
 use super::{Simulation, id};
 
@@ -14,7 +15,7 @@ const ACTS: u32 = 50;
 /// Steps that mean an attempt to sync.
 const SYNCS: u32 = 80;
 /// All kinds of step together.
-const LUCK: u32 = 108;
+const LUCK: u32 = 120;
 
 const OUTCOMES: [Outcome; 4] =
     [Outcome::Stopped, Outcome::Unfounded, Outcome::Corrected, Outcome::LongTerm];
@@ -57,8 +58,38 @@ impl Simulation {
                 self.hub.restart().await;
                 self.tell("the hub restarts");
             }
-            _ => self.deliver_late(n),
+            107 => self.deliver_late(n),
+            _ => self.hand_over(n),
         }
+    }
+
+    /// Two people meet without a network; what one phone says may not reach the other.
+    fn hand_over(&mut self, n: usize) {
+        let other = self.rng.random_range(0..self.phones.len());
+        let lossy = self.rng.random_range(0..3) == 0;
+        let Ok([one, two]) = self.phones.get_disjoint_mut([n, other]) else { return };
+        let (one, two) = (one.device(), two.device());
+        let mut first = one.hand_over().expect("chance");
+        let mut second = two.hand_over().expect("chance");
+        let mut lost = 0;
+        for _ in 0..4 {
+            while let Ok(Some(message)) = first.next(one) {
+                if lossy && self.rng.random_range(0..3) == 0 {
+                    lost += 1;
+                } else if let Err(error) = second.take(two, &message) {
+                    self.trace.update(error.to_string().as_bytes());
+                }
+            }
+            while let Ok(Some(message)) = second.next(two) {
+                if lossy && self.rng.random_range(0..3) == 0 {
+                    lost += 1;
+                } else if let Err(error) = first.take(one, &message) {
+                    self.trace.update(error.to_string().as_bytes());
+                }
+            }
+        }
+        let (gave, took) = (second.given().clone(), first.given().clone());
+        self.tell(&format!("phones {n} and {other} meet, {lost} lost: {gave:?}, {took:?}"));
     }
 
     /// Nothing but people at work, and their phones syncing well.

@@ -10,7 +10,9 @@ use onscene_sync_core::fact::body::{
 };
 use onscene_sync_core::fact::envelope::{read_anchor, seal};
 use onscene_sync_core::fact::{AnchorRef, Author, DeviceAuthor, FACT_VERSION, Fact};
-use onscene_sync_core::id::{Actor, BootId, DeviceId, DocId, FactId, PersonId, UnitId};
+use onscene_sync_core::guard;
+use onscene_sync_core::handover::statement::{self, Listed, Statement};
+use onscene_sync_core::id::{Actor, BootId, DeviceId, DocId, FactId, Hash, PersonId, UnitId};
 use onscene_sync_core::place::{Datum, Fix, Position, Provider};
 use onscene_sync_core::sync::message::{
     Bucket, Cursor, Frame, Push, PushResult, SyncReply, SyncRequest,
@@ -122,6 +124,8 @@ impl Phone {
             max_bytes: 1 << 20,
             seen: None,
             disputed: None,
+            statements: Vec::new(),
+            certify: false,
         }
     }
 
@@ -154,6 +158,35 @@ impl Phone {
         for result in &reply.results {
             assert_eq!(result, &PushResult::Accepted);
         }
+        self.apply(bureau, &reply, clock);
+    }
+
+    /// Delivers what a colleague's phone has recorded and not delivered, with its signed list.
+    pub(super) async fn deliver_for(&mut self, bureau: &Bureau, author: &Self) {
+        let mut listed: BTreeMap<DocId, Vec<Hash>> = BTreeMap::new();
+        for push in &author.outbox {
+            let claim = guard::claim(&push.change).unwrap();
+            listed.entry(push.doc).or_default().push(claim.hash);
+        }
+        let docs = listed.into_iter().map(|(doc, changes)| Listed { doc, changes }).collect();
+        let (device, to) = (author.caller.device, self.caller.device);
+        let stated = Statement { device, to, head: author.head, docs };
+        let statements = vec![statement::seal(&stated, &author.key).unwrap().into()];
+        let push = author.outbox.clone();
+        let request = SyncRequest { push, statements, ..self.request(bureau) };
+        let clock = request.clock;
+        let reply = exchange::sync(&bureau.app, &self.caller, request).await.unwrap();
+        assert!(reply.results.iter().all(|result| *result == PushResult::Accepted));
+        self.apply(bureau, &reply, clock);
+    }
+
+    /// Delivers what a colleague has delivered before.
+    pub(super) async fn sync_again(&mut self, bureau: &Bureau) {
+        let push = std::mem::take(&mut self.outbox);
+        let request = SyncRequest { push, ..self.request(bureau) };
+        let clock = request.clock;
+        let reply = exchange::sync(&bureau.app, &self.caller, request).await.unwrap();
+        assert!(reply.results.iter().all(|result| *result == PushResult::Duplicate));
         self.apply(bureau, &reply, clock);
     }
 

@@ -61,6 +61,32 @@ async fn the_first_anchor_of_a_boot_attests_what_came_before_it(store: TestStore
     assert_eq!(view["orders"][0]["arrival"], "on_time");
 }
 
+/// The same claim, delivered in time by a colleague who came into coverage first: when that was bounds
+/// it, whatever the author's own clocks can say.
+async fn a_claim_is_proven_by_when_a_colleague_delivered_it(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let mut phone = Phone::new(&bureau, 1, SQUAD).await;
+    let mut colleague = Phone::new(&bureau, 2, SQUAD).await;
+    let (case, order, visit) = ordered(&bureau, &mut phone).await;
+    colleague.catch_up(&bureau).await;
+    bureau.clock.advance(20 * MINUTE);
+    phone.reboot(&bureau);
+    bureau.clock.advance(MINUTE);
+    phone.arrive(&bureau, &visit, &order, 10);
+    bureau.clock.advance(10 * MINUTE);
+    colleague.deliver_for(&bureau, &phone).await;
+    bureau.run_jobs().await;
+    let view = bureau.case(&case).await;
+    assert_eq!(newest(&view)["conclusion"], "on_time", "{view}");
+    assert_eq!(newest(&view)["grade"], "proven", "{view}");
+    bureau.clock.advance(60 * MINUTE);
+    phone.sync_again(&bureau).await;
+    bureau.run_jobs().await;
+    let view = bureau.case(&case).await;
+    assert_eq!(newest(&view)["conclusion"], "on_time");
+    assert_eq!(view["orders"][0]["claims"].as_array().map(Vec::len), Some(1));
+}
+
 async fn a_settled_review_stays_settled(store: TestStore) {
     let bureau = Bureau::new(store).await;
     let mut phone = Phone::new(&bureau, 1, SQUAD).await;
@@ -181,6 +207,7 @@ async fn a_claim_that_names_another_order_goes_to_a_person(store: TestStore) {
 }
 
 on_each_engine!(
+    a_claim_is_proven_by_when_a_colleague_delivered_it,
     the_first_anchor_of_a_boot_attests_what_came_before_it,
     a_settled_review_stays_settled,
     a_gap_in_the_chain_that_is_filled_weighs_no_more,

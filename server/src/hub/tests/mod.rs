@@ -3,6 +3,7 @@
 mod audit;
 mod chain;
 mod feeds;
+mod handover;
 mod http;
 mod idle;
 mod races;

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use minicbor::bytes::ByteVec;
 use onscene_sync_core::crypto::SoftwareP256;
 use onscene_sync_core::document::{DocKind, Document, Entry};
 use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::fact::body::{Body, Text};
 use onscene_sync_core::fact::{self, DeviceAuthor, FACT_VERSION, Fact};
+use onscene_sync_core::guard;
+use onscene_sync_core::handover::statement::{self, Listed, Statement};
 use onscene_sync_core::id::{Actor, BootId, DeviceId, DocId, FactId, Hash, PersonId, UnitId};
 use onscene_sync_core::sync::message::{
     Bucket, Cursor, Frame, Page, Push, PushResult, RefusalCode, Standing, SyncReply, SyncRequest,
@@ -263,6 +266,28 @@ impl Phone {
         id
     }
 
+    /// States what it hands over of its outbox to another phone, or only that these documents are.
+    pub(super) fn states(&self, to: &Self, docs: &[DocId]) -> ByteVec {
+        let mut listed: BTreeMap<DocId, Vec<Hash>> =
+            docs.iter().map(|doc| (*doc, Vec::new())).collect();
+        for push in &self.outbox {
+            let claim = guard::claim(&push.change).expect("a change");
+            if claim.actor.device == self.caller.device {
+                listed.entry(push.doc).or_default().push(claim.hash);
+            }
+        }
+        let docs = listed.into_iter().map(|(doc, changes)| Listed { doc, changes }).collect();
+        let (device, to) = (self.caller.device, to.caller.device);
+        let stated = Statement { device, to, head: self.head(), docs };
+        statement::seal(&stated, &self.key).unwrap().into()
+    }
+
+    /// A request that delivers what another phone has in its outbox, with these proofs.
+    pub(super) fn carrying(&self, author: &Self, statements: Vec<ByteVec>) -> SyncRequest {
+        let push = author.outbox.iter().chain(&self.outbox).cloned().collect();
+        SyncRequest { push, statements, ..self.request() }
+    }
+
     pub(super) fn clock(&self) -> ClockReading {
         ClockReading { wall_ms: 0, boot_ns: 1, boot: BootId::from_bytes([1; 8]) }
     }
@@ -284,6 +309,8 @@ impl Phone {
             max_bytes: 1 << 20,
             seen: None,
             disputed: None,
+            statements: Vec::new(),
+            certify: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod arrive;
 mod files;
+mod handover;
 mod jobs;
 mod show;
 mod syncing;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use onscene_mobile::{Device, DeviceError, Job, OpenConfig};
+use onscene_mobile::{Device, DeviceError, HandoverError, Job, OpenConfig};
 use onscene_sync_core::document::Answer;
 use onscene_sync_core::fact::body::{Outcome, OutcomeReport};
 use onscene_sync_core::id::FactId;
@@ -90,6 +91,9 @@ enum Command {
     },
     /// Exchange everything with the hub, then send files of evidence until none is left.
     Upload,
+    /// Give a colleague's phone what it lacks, and take what this one lacks, without a network: run it
+    /// on both phones, each reading what the other writes.
+    Handover(handover::HandoverArgs),
     /// Go out of coverage: `sync` refuses until `online`.
     Offline,
     /// Come back into coverage.
@@ -198,6 +202,9 @@ pub enum PhoneError {
     /// The device library.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A meeting with another phone.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// The HTTP client.
     #[error(transparent)]
     Transport(#[from] Unanswered),
@@ -294,6 +301,7 @@ pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), P
                 ended = watch(&folder, &mut device, every, &mut screen) => ended,
             }
         }
+        Command::Handover(args) => screen.given(&handover::meet(&mut device, &args).await?),
         Command::Offline => syncing::switch(&folder, true, &mut screen),
         Command::Online => syncing::switch(&folder, false, &mut screen),
         Command::Status { records } => screen.status(&device, folder.is_offline(), records),

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use onscene_mobile::{
-    ArrivalReceipt, Device, EvidenceCounts, EvidenceItem, EvidenceState, Item, ItemState, Job,
+    ArrivalReceipt, Device, EvidenceCounts, EvidenceItem, EvidenceState, Given, Item, ItemState,
+    Job,
 };
 use onscene_sync_core::id::FactId;
 use onscene_sync_core::rules::arrival::{Language, Verdict};
@@ -85,6 +86,20 @@ impl<W: Write> Screen<'_, W> {
         Ok(self.out.write_all(note.as_bytes())?)
     }
 
+    /// What a meeting with another phone brought.
+    pub(super) fn given(&mut self, given: &Given) -> Result<(), PhoneError> {
+        if self.json {
+            return self.put(given);
+        }
+        writeln!(self.out, "handed over: both phones have what the other had")?;
+        writeln!(self.out, "  {} facts of cases came", given.told)?;
+        writeln!(self.out, "  {} changes of colleagues came", given.changes)?;
+        for why in &given.refused {
+            writeln!(self.out, "  not taken: {why}")?;
+        }
+        Ok(())
+    }
+
     /// An arrival, with what the rule says of it with what the phone knows.
     pub(super) fn arrived(&mut self, receipt: &ArrivalReceipt) -> Result<(), PhoneError> {
         if self.json {
@@ -136,6 +151,10 @@ impl<W: Write> Screen<'_, W> {
         writeln!(self.out, "network    {}", if offline { "offline" } else { "online" })?;
         writeln!(self.out, "recorded   {}", counts.recorded)?;
         writeln!(self.out, "  saved    {} on this phone only (已存本机)", counts.saved)?;
+        let carried = device.carried()?;
+        if carried.waiting > 0 {
+            writeln!(self.out, "carried    {} changes of colleagues", carried.waiting)?;
+        }
         writeln!(
             self.out,
             "  delivered {} at the hub (已送达), of these {verified} verified (已核验)",

@@ -30,6 +30,7 @@ struct Trial {
     hub: Hub,
     code: String,
     centre: Desk,
+    admin: Desk,
     unit: UnitId,
 }
 
@@ -48,7 +49,7 @@ impl Trial {
         let label = json!({ "label": "test" });
         let key = admin.post(&format!("/v1/people/{desk}/keys"), &label).await.unwrap();
         let centre = Desk::new(client, &hub.address, &key.read::<String>("/key").unwrap());
-        let trial = Self { dir, hub, code, centre, unit };
+        let trial = Self { dir, hub, code, centre, admin, unit };
         trial.dispatch().await;
         trial
     }
@@ -74,7 +75,11 @@ impl Trial {
     }
 
     async fn phone(&self, words: &[&str]) -> Result<String, PhoneError> {
-        let folder = self.dir.path().join("phone");
+        self.phone_in("phone", words).await
+    }
+
+    async fn phone_in(&self, folder: &str, words: &[&str]) -> Result<String, PhoneError> {
+        let folder = self.dir.path().join(folder);
         let line = ["phone", "--dir", folder.to_str().unwrap()];
         let line = Line::try_parse_from(line.iter().chain(words)).unwrap();
         let mut out = Vec::new();
@@ -117,6 +122,42 @@ async fn a_visit_with_a_recorded_walk_is_made_offline_and_delivered_later() {
     );
     assert!(trial.phone(&["conflicts", "1"]).await.unwrap().contains("the team agrees"));
     assert!(trial.phone(&["work"]).await.unwrap().contains("on scene, done"));
+    trial.hub.stop().await;
+}
+
+#[tokio::test]
+async fn two_phones_meet_over_two_files_and_the_one_that_is_online_delivers_for_both() {
+    let trial = Trial::begin().await;
+    trial.enrol().await.unwrap();
+    let person = founding::inspector(&trial.admin, trial.unit, "Colleague").await.unwrap();
+    let code = founding::enrolment_code(&trial.admin, person).await.unwrap();
+    let enrol = ["enrol", "--server", &trial.hub.address, "--code", &code];
+    trial.phone_in("other", &enrol).await.unwrap();
+    trial.phone(&["offline"]).await.unwrap();
+    trial.phone(&["note", "1", "quiet now"]).await.unwrap();
+
+    let path = |name: &str| trial.dir.path().join(name).to_str().unwrap().to_owned();
+    let (there, back) = (path("there"), path("back"));
+    let alone = ["handover", "--to", &there, "--from", &back, "--wait", "1"];
+    let nobody = trial.phone(&alone).await.unwrap_err().to_string();
+    assert!(nobody.contains("meet again"), "{nobody}");
+    let one = ["handover", "--to", &there, "--from", &back];
+    let other = ["handover", "--to", &back, "--from", &there, "--json"];
+    let (one, other) = tokio::join!(trial.phone(&one), trial.phone_in("other", &other));
+    assert!(one.unwrap().contains("handed over"));
+    let given: Value = serde_json::from_str(&other.unwrap()).unwrap();
+    assert_eq!((&given["changes"], &given["complete"]), (&json!(1), &json!(true)));
+    assert!(trial.phone_in("other", &["status"]).await.unwrap().contains("carried    1"));
+    trial.phone_in("other", &["sync"]).await.unwrap();
+    assert!(!trial.phone_in("other", &["status"]).await.unwrap().contains("carried"));
+    trial.phone(&["online"]).await.unwrap();
+    trial.phone(&["sync"]).await.unwrap();
+    assert_eq!(trial.json(&["status"]).await["delivered"], 1);
+
+    std::fs::write(path("noise"), [0xff; 64]).unwrap();
+    let noise = ["handover", "--to", &there, "--from", &path("noise")];
+    let refused = trial.phone(&noise).await.unwrap_err().to_string();
+    assert!(refused.contains("not written by `handover`"), "{refused}");
     trial.hub.stop().await;
 }
 

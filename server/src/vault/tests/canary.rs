@@ -153,6 +153,8 @@ async fn sync_reply(bureau: &Bureau) -> Vec<u8> {
         max_bytes: 1 << 20,
         seen: None,
         disputed: None,
+        statements: Vec::new(),
+        certify: false,
     };
     let reply = exchange::sync(&bureau.world.app, &caller, request).await.unwrap();
     assert!(!reply.buckets[0].frames.is_empty(), "the phone gets the case");

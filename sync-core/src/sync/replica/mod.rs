@@ -24,6 +24,7 @@ use super::message::{
     Bucket, Cursor, Page, PushResult, Refusal, RefusalCode, Standing, SyncReply, Whole,
 };
 use crate::document::{DocKind, Document};
+use crate::fact::anchor::Head;
 use crate::id::{DocId, FactId, Hash};
 
 /// What the store holds, lent for the reading of one answer.
@@ -55,7 +56,14 @@ pub trait Holdings {
     /// When the store cannot be read.
     fn base(&self, doc: DocId) -> Result<Option<Document>, Self::Error>;
 
-    /// The changes of this phone in a document, in the order of recording.
+    /// The end of this installation's chain of facts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn head(&self) -> Result<Head, Self::Error>;
+
+    /// The changes of a document that are this phone's or that it carries for colleagues, each after
+    /// those that it may build on.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -73,9 +81,11 @@ pub struct Member {
     pub sum: u64,
 }
 
-/// A change that this phone authored.
+/// A change that this phone authored, or that it carries for a colleague.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnChange {
+    /// A colleague authored it.
+    pub carried: bool,
     /// The document's kind.
     pub kind: DocKind,
     /// The change's hash.
@@ -84,6 +94,8 @@ pub struct OwnChange {
     pub bytes: Vec<u8>,
     /// The fact in it, if one is.
     pub fact: Option<FactId>,
+    /// The facts that this one states anew, each stated anew as the one before.
+    pub earlier: Vec<FactId>,
     /// What became of it.
     pub state: OwnState,
 }
@@ -93,7 +105,8 @@ pub struct OwnChange {
 pub enum OwnState {
     /// Not answered for, or to be pushed again.
     Waiting = 0,
-    /// Turned away because of its author's number; will be stated anew under a new install.
+    /// Turned away because of its author's number; will be stated anew under a new install. A
+    /// colleague's: it builds on what the hub does not have, and waits for that.
     Held = 1,
     /// At the hub.
     Delivered = 2,
@@ -112,7 +125,9 @@ pub enum Effect {
     Refused(Hash, Refusal),
     /// This change waits for a new install number.
     Held(Hash, Refusal),
-    /// The hub has lost this change (a restored backup): it waits again.
+    /// This colleague's change waits until the hub has what it builds on.
+    Parked(Hash),
+    /// The hub has lost this change (a restored backup), or can take it now: it waits again.
     Lost(Hash),
     /// The hub's state of a document.
     Base(DocId, Box<Document>),
@@ -195,6 +210,8 @@ struct Work<'h, H: Holdings> {
     shown: BTreeSet<(DocId, Hash)>,
     want: BTreeSet<DocId>,
     rebuild: BTreeSet<DocId>,
+    /// Colleagues' changes that this answer parked: they wait for a later one, whatever it brought.
+    parked: BTreeSet<Hash>,
     effects: Vec<Effect>,
 }
 
@@ -208,6 +225,7 @@ impl<'h, H: Holdings> Work<'h, H> {
             shown: BTreeSet::new(),
             want: BTreeSet::new(),
             rebuild: BTreeSet::new(),
+            parked: BTreeSet::new(),
             effects: Vec::new(),
         }
     }
@@ -225,7 +243,9 @@ impl<'h, H: Holdings> Work<'h, H> {
                     self.admitted(pushed.doc, pushed.hash)?;
                 }
                 _ if state == OwnState::Delivered => {}
-                PushResult::MissingDeps(missing) => self.missing(pushed.doc, &missing)?,
+                PushResult::MissingDeps(missing) => {
+                    self.missing(pushed.doc, pushed.hash, &missing)?;
+                }
                 PushResult::Refused(refusal) => {
                     self.refused(pushed.doc, pushed.hash, refusal)?;
                 }
@@ -260,11 +280,28 @@ impl<'h, H: Holdings> Work<'h, H> {
         Ok(applied)
     }
 
-    fn missing(&mut self, doc: DocId, missing: &[Hash]) -> Result<(), H::Error> {
+    fn missing(&mut self, doc: DocId, change: Hash, missing: &[Hash]) -> Result<(), H::Error> {
         let own = self.own_of(doc)?;
-        let state = |hash: &Hash| own.iter().find(|own| own.hash == *hash).map(|own| own.state);
+        let find = |hash: &Hash| own.iter().find(|own| own.hash == *hash);
         let states: Vec<(Hash, Option<OwnState>)> =
-            missing.iter().map(|hash| (*hash, state(hash))).collect();
+            missing.iter().map(|hash| (*hash, find(hash).map(|own| own.state))).collect();
+        let carried = |hash: &Hash| find(hash).is_some_and(|own| own.carried);
+        let astray = |state: Option<OwnState>| {
+            !matches!(state, Some(OwnState::Waiting | OwnState::Delivered))
+        };
+        if carried(&change) && states.iter().any(|(_, state)| astray(*state)) {
+            self.rebuild.insert(doc);
+            self.set_state(doc, change, OwnState::Held)?;
+            self.parked.insert(change);
+            self.effects.push(Effect::Parked(change));
+            return Ok(());
+        }
+        let parked = |(hash, state): &(Hash, Option<OwnState>)| {
+            *state == Some(OwnState::Held) && carried(hash)
+        };
+        if states.iter().any(parked) {
+            self.rebuild.insert(doc);
+        }
         if states.is_empty() || states.iter().any(|(_, state)| state.is_none()) {
             self.want.insert(doc);
         }
@@ -284,7 +321,9 @@ impl<'h, H: Holdings> Work<'h, H> {
     }
 
     fn refused(&mut self, doc: DocId, hash: Hash, refusal: Refusal) -> Result<(), H::Error> {
-        if matches!(refusal.code, RefusalCode::Equivocation | RefusalCode::WrongActor) {
+        let carried = self.own_of(doc)?.iter().any(|own| own.hash == hash && own.carried);
+        let by_number = matches!(refusal.code, RefusalCode::Equivocation | RefusalCode::WrongActor);
+        if by_number && !carried {
             self.set_state(doc, hash, OwnState::Held)?;
             self.effects.extend([Effect::Held(hash, refusal), Effect::Renew]);
         } else {
@@ -373,7 +412,8 @@ impl<'h, H: Holdings> Work<'h, H> {
     ) -> Result<(), H::Error> {
         let replaced = self.replaced.contains(&doc);
         // A fact is at the hub whatever change brought it there.
-        let stated = change.fact.is_some_and(|fact| base.fact(&fact).is_some());
+        let mut facts = change.fact.iter().chain(&change.earlier);
+        let stated = facts.any(|fact| base.fact(fact).is_some());
         if stated || base.contains(&change.hash) {
             if change.state != OwnState::Delivered {
                 self.set_state(doc, change.hash, OwnState::Delivered)?;
@@ -383,30 +423,45 @@ impl<'h, H: Holdings> Work<'h, H> {
             if elsewhere || replaced || self.shown.contains(&(doc, change.hash)) {
                 self.effects.push(Effect::Seen(change.hash));
             }
-        } else if replaced && change.state == OwnState::Delivered {
+        } else if self.waits_again(base, change, replaced) {
             self.set_state(doc, change.hash, OwnState::Waiting)?;
             self.effects.push(Effect::Lost(change.hash));
         }
         Ok(())
     }
 
+    /// Whether the hub has lost a change, or has by now what a parked one builds on.
+    fn waits_again(&self, base: &Document, change: &OwnChange, replaced: bool) -> bool {
+        match change.state {
+            OwnState::Delivered => replaced,
+            OwnState::Held => {
+                let parked_now = self.parked.contains(&change.hash);
+                change.carried && !parked_now && base.awaits(&change.bytes)
+            }
+            OwnState::Waiting | OwnState::Refused => false,
+        }
+    }
+
     /// Whether everything that waits in a document can follow its base as it is. Where a change is
     /// held, the new install number will have all of it authored anew.
     fn stands(&mut self, doc: DocId) -> Result<bool, H::Error> {
         let own = self.own_of(doc)?.to_vec();
-        let in_state = |state| own.iter().filter(move |change| change.state == state);
-        if in_state(OwnState::Held).next().is_some() {
+        if own.iter().any(|change| change.state == OwnState::Held && !change.carried) {
             return Ok(true);
         }
-        let Some(first) = in_state(OwnState::Waiting).next() else { return Ok(true) };
+        let waiting = || own.iter().filter(|change| change.state == OwnState::Waiting);
+        let Some(first) = waiting().find(|change| !change.carried) else { return Ok(true) };
         let base = self.base(doc)?;
         let mut view = base.unwrap_or_else(|| Document::new(doc, first.kind));
-        Ok(in_state(OwnState::Waiting).all(|change| view.apply(&change.bytes).is_ok()))
+        Ok(waiting().all(|change| view.apply(&change.bytes).is_ok() || change.carried))
     }
 
     fn standing(&mut self, sent: &Sent, standing: Standing) -> Result<(), H::Error> {
         match standing {
             Standing::Good => {}
+            // What was stated while the request was on its way may have come to the hub through a
+            // colleague; the next request names it.
+            Standing::Restored if self.held.head()? != sent.head => {}
             Standing::Restored => self.effects.push(Effect::Renew),
             Standing::Revoked => self.effects.push(Effect::Revoked),
             Standing::Renewed(install) if sent.renew && install > self.held.install()? => {

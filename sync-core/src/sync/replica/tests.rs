@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use super::*;
 use crate::crypto::fact_id;
 use crate::document::Entry;
-use crate::fact::anchor::Head;
 use crate::id::{Actor, BootId, DeviceId, UnitId};
 use crate::sync::device::Pushed;
 use crate::sync::message::Frame;
@@ -23,6 +22,8 @@ struct Phone {
     bases: BTreeMap<DocId, Document>,
     own: BTreeMap<DocId, Vec<OwnChange>>,
     members: BTreeMap<Bucket, Vec<DocId>>,
+    /// Facts stated since the request left.
+    stated: u64,
 }
 
 impl Holdings for Phone {
@@ -44,6 +45,10 @@ impl Holdings for Phone {
 
     fn base(&self, doc: DocId) -> Result<Option<Document>, Infallible> {
         Ok(self.bases.get(&doc).cloned())
+    }
+
+    fn head(&self) -> Result<Head, Infallible> {
+        Ok(Head { install: 1, seq: self.stated, fact: None })
     }
 
     fn own(&self, doc: DocId) -> Result<Vec<OwnChange>, Infallible> {
@@ -73,7 +78,8 @@ impl Phone {
             let written = view.write(actor(7), &entry).unwrap();
             let (hash, bytes) = (written.hash, written.bytes);
             let state = OwnState::Waiting;
-            OwnChange { kind: KIND, hash, bytes, fact: Some(fact), state }
+            let (carried, earlier) = (false, Vec::new());
+            OwnChange { carried, kind: KIND, hash, bytes, fact: Some(fact), earlier, state }
         });
         phone.own.insert(DOC, changes.collect());
         phone
@@ -118,6 +124,7 @@ impl Phone {
             at,
             standing,
             log: None,
+            certificate: None,
         };
         let Ok(effects) = answer(self, &sent, reply);
         effects
@@ -159,6 +166,7 @@ fn told(phone: &Phone, effects: &[Effect]) -> Vec<String> {
             Effect::Seen(hash) => format!("seen {}", number(hash)),
             Effect::Refused(hash, _) => format!("refused {}", number(hash)),
             Effect::Held(hash, _) => format!("held {}", number(hash)),
+            Effect::Parked(hash) => format!("parked {}", number(hash)),
             Effect::Lost(hash) => format!("lost {}", number(hash)),
             Effect::Base(..) => "base".to_owned(),
             Effect::Rebuild(_) => "rebuild".to_owned(),
@@ -333,4 +341,57 @@ fn a_new_installation_begins_only_when_asked_for() {
     assert_eq!(hears(Standing::Renewed(1)), ["read 9", "alarm"], "not asked for, not new");
     assert_eq!(hears(Standing::Restored), ["read 9", "renew"]);
     assert_eq!(hears(Standing::Revoked), ["read 9", "revoked"]);
+}
+
+/// `b` is a colleague's that is carried; `c`, this phone's own, builds on it.
+fn carrying() -> Phone {
+    let mut phone = Phone::with(&["a", "b", "c"]);
+    phone.own.get_mut(&DOC).unwrap()[1].carried = true;
+    phone
+}
+
+#[test]
+fn a_colleagues_refused_change_neither_renews_this_phone_nor_takes_its_own_along() {
+    let phone = carrying();
+    let code = RefusalCode::Equivocation;
+    let refusal = Refusal { code, detail: "forked".to_owned() };
+    let missing = PushResult::MissingDeps(vec![phone.hash(1)]);
+    let results = vec![PushResult::Accepted, PushResult::Refused(refusal), missing];
+    let effects = phone.hears(results, Vec::new());
+    let refused =
+        |effect: &Effect| matches!(effect, Effect::Refused(hash, _) if *hash == phone.hash(1));
+    assert!(effects.iter().any(refused), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Rebuild(DOC))), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Renew | Effect::Held(..))));
+}
+
+#[test]
+fn what_a_colleague_built_on_something_unknown_waits_until_that_comes() {
+    let mut phone = carrying();
+    let unknown = PushResult::MissingDeps(vec![Hash::from_bytes([9; 32])]);
+    let after = PushResult::MissingDeps(vec![phone.hash(1)]);
+    let effects = phone.hears(vec![PushResult::Accepted, unknown, after], Vec::new());
+    let parked = |effect: &Effect| matches!(effect, Effect::Parked(hash) if *hash == phone.hash(1));
+    assert!(effects.iter().any(parked), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Rebuild(DOC))), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Want(_))), "{effects:?}");
+
+    let own = phone.own.get_mut(&DOC).unwrap();
+    own[1].state = OwnState::Held;
+    own.truncate(2);
+    let effects = phone.hears(vec![PushResult::Accepted], Vec::new());
+    let again = |effect: &Effect| matches!(effect, Effect::Lost(hash) if *hash == phone.hash(1));
+    assert!(effects.iter().any(again), "what it builds on is at the hub now: {effects:?}");
+}
+
+#[test]
+fn a_hub_that_knows_more_through_a_colleague_is_asked_again_before_anything_is_renewed() {
+    let mut phone = Phone::with(&["a"]);
+    let accepted = || vec![PushResult::Accepted];
+    let hears =
+        |phone: &Phone| phone.hears_all(accepted(), Vec::new(), Vec::new(), Standing::Restored);
+    let renews = |effects: &[Effect]| effects.iter().any(|one| matches!(one, Effect::Renew));
+    assert!(renews(&hears(&phone)));
+    phone.stated = 1;
+    assert!(!renews(&hears(&phone)), "the request named an end that the phone has passed");
 }

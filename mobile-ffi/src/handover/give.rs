@@ -1,0 +1,200 @@
+//! Giving: what a colleague's phone lacks, in parts that each stand by themselves.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use minicbor::bytes::ByteVec;
+use onscene_sync_core::crypto::Signer;
+use onscene_sync_core::document::DocKind;
+use onscene_sync_core::handover::certificate::Certificate;
+use onscene_sync_core::handover::hello::Hello;
+use onscene_sync_core::handover::part::{Given, Part, Told};
+use onscene_sync_core::handover::statement::{self, Listed, Statement};
+use onscene_sync_core::id::{DeviceId, DocId, Hash, UnitId};
+use onscene_sync_core::limits::{HANDOVER_FILL_BYTES, LISTED_CHANGES, LISTED_DOCS, STATEMENTS};
+use onscene_sync_core::sync::replica::OwnState;
+
+use super::{HandoverError, is_for, own_certificate, prefix};
+use crate::device::Device;
+use crate::error::DeviceError;
+use crate::store::db::Db;
+use crate::store::work::case_facts;
+use crate::store::{carried, documents, meta};
+
+/// What is left to give in a meeting.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The other phone's key for this meeting.
+    pub(super) meeting: ByteVec,
+    to: DeviceId,
+    items: VecDeque<Item>,
+    done: bool,
+}
+
+#[derive(Debug)]
+enum Item {
+    /// A fact of a case, and the inspection that it makes known.
+    Told { inspection: DocId, told: Told },
+    /// A change, this phone's own or one that it carries.
+    Change { hash: Hash, carried: bool, given: Given },
+}
+
+/// A part being filled.
+#[derive(Debug, Default)]
+struct Draft {
+    part: Part,
+    listed: BTreeMap<DocId, Vec<Hash>>,
+    authors: BTreeSet<DeviceId>,
+    statements: BTreeSet<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Plan {
+    /// Finds what the other phone lacks and may have: orders of its unit that it does not know, and what
+    /// waits for the hub in answers to such orders and in patrols. Rechecks are given to nobody.
+    pub(super) fn new(
+        device: &Device,
+        own: &Certificate,
+        peer: &Certificate,
+        hello: &Hello,
+    ) -> Result<Self, DeviceError> {
+        let db = device.store.read();
+        let mut items = VecDeque::new();
+        let known: BTreeSet<u64> = hello.orders.iter().copied().collect();
+        for work in device.my_work()? {
+            if !known.contains(&prefix(work.order.as_bytes())) && is_for(db, work.order, own.unit)?
+            {
+                for (_, envelope) in case_facts(db, work.case)?.into_values() {
+                    let told = Told { case: work.case, envelope: envelope.into() };
+                    items.push_back(Item::Told { inspection: work.inspection, told });
+                }
+            }
+        }
+        let there: BTreeSet<u64> = hello.carried.iter().copied().collect();
+        for doc in carried::waiting_docs(db)? {
+            if let Some(kind) = may_go(db, doc, own.unit)? {
+                changes_of(db, (doc, kind), peer.device, &there, &mut items)?;
+            }
+        }
+        Ok(Self { meeting: hello.meeting.clone(), to: peer.device, items, done: false })
+    }
+
+    pub(super) const fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The next part, and whether it is the last.
+    pub(super) fn fill(
+        &mut self,
+        db: Db<'_>,
+        key: &dyn Signer,
+    ) -> Result<(Part, bool), HandoverError> {
+        let mut draft = Draft::default();
+        while let Some(item) = self.items.pop_front() {
+            if draft.is_full(&item) {
+                self.items.push_front(item);
+                break;
+            }
+            draft.take(db, item)?;
+        }
+        self.done = self.items.is_empty();
+        Ok((draft.close(db, key, self.to)?, self.done))
+    }
+}
+
+/// The kind of a document that may go to a phone of `unit`.
+fn may_go(db: Db<'_>, doc: DocId, unit: UnitId) -> Result<Option<DocKind>, DeviceError> {
+    let Some(row) = documents::row(db, doc)? else { return Ok(None) };
+    let may = match row.kind {
+        DocKind::Patrol => true,
+        DocKind::Response => match documents::order_of(db, doc)? {
+            Some(order) => is_for(db, order, unit)?,
+            None => false,
+        },
+        DocKind::Case | DocKind::Recheck => false,
+    };
+    Ok(may.then_some(row.kind))
+}
+
+fn changes_of(
+    db: Db<'_>,
+    (doc, kind): (DocId, DocKind),
+    peer: DeviceId,
+    there: &BTreeSet<u64>,
+    items: &mut VecDeque<Item>,
+) -> Result<(), DeviceError> {
+    for change in carried::beside(db, doc)? {
+        if change.state != OwnState::Waiting || there.contains(&change.hash.prefix()) {
+            continue;
+        }
+        let author = carried::proof(db, change.hash)?.map(|(author, _)| author);
+        if author == Some(peer) {
+            continue;
+        }
+        let given = Given { doc, kind, change: change.bytes.into() };
+        items.push_back(Item::Change { hash: change.hash, carried: change.carried, given });
+    }
+    Ok(())
+}
+
+impl Draft {
+    fn is_full(&self, next: &Item) -> bool {
+        let bytes = match next {
+            Item::Told { told, .. } => told.envelope.len(),
+            Item::Change { given, .. } => given.change.len(),
+        };
+        let listed: usize = self.listed.values().map(Vec::len).sum();
+        self.bytes > 0
+            && (self.bytes + bytes > HANDOVER_FILL_BYTES
+                || self.listed.len() >= LISTED_DOCS
+                || listed >= LISTED_CHANGES
+                || self.statements.len() >= STATEMENTS / 2
+                || self.authors.len() >= STATEMENTS / 2)
+    }
+
+    fn take(&mut self, db: Db<'_>, item: Item) -> Result<(), DeviceError> {
+        match item {
+            Item::Told { inspection, told } => {
+                self.listed.entry(inspection).or_default();
+                self.bytes += told.envelope.len();
+                self.part.told.push(told);
+            }
+            Item::Change { hash, carried, given } => {
+                let listed = self.listed.entry(given.doc).or_default();
+                if !carried {
+                    listed.push(hash);
+                } else if let Some((author, proof)) = carried::proof(db, hash)? {
+                    self.authors.insert(author);
+                    self.statements.insert(proof);
+                }
+                self.bytes += given.change.len();
+                self.part.changes.push(given);
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs what is this phone's own and adds everybody's proofs.
+    fn close(mut self, db: Db<'_>, key: &dyn Signer, to: DeviceId) -> Result<Part, HandoverError> {
+        let (own, certificate) = own_certificate(db)?.ok_or(HandoverError::NoCertificate)?;
+        for doc in self.listed.keys() {
+            let introductions = carried::introductions(db, *doc)?;
+            self.statements.extend(introductions.into_iter().take(STATEMENTS / 4));
+        }
+        let named = self.statements.iter().filter_map(|bytes| statement::parties(bytes));
+        self.authors.extend(named.map(|(author, _)| author));
+        self.authors.remove(&own.device);
+        let mut certificates = vec![certificate.into()];
+        for author in self.authors {
+            certificates.extend(carried::certificate(db, author)?.map(ByteVec::from));
+        }
+        certificates.truncate(STATEMENTS);
+        let docs = self.listed.into_iter().map(|(doc, changes)| Listed { doc, changes }).collect();
+        let head = meta::head(db)?;
+        let stated = Statement { device: own.device, to, head, docs };
+        let stated = statement::seal(&stated, key).map_err(DeviceError::from)?;
+        let proofs = self.statements.into_iter().map(ByteVec::from);
+        let mut statements: Vec<ByteVec> = std::iter::once(stated.into()).chain(proofs).collect();
+        statements.truncate(STATEMENTS);
+        Ok(Part { certificates, statements, ..self.part })
+    }
+}
