@@ -98,10 +98,12 @@ pub const STATEMENT_BYTES: usize = 16 * 1024;
 pub const STATEMENTS: usize = 64;
 /// Orders, and changes, that a phone names as known when it meets another.
 pub const HELLO_KNOWN: usize = 512;
-/// Bytes of one message between two phones: one change always fits.
-pub const HANDOVER_MESSAGE_BYTES: usize = 2 * CHANGE_BYTES;
+/// Bytes of one message between two phones: one change always fits, with its proofs.
+pub const HANDOVER_MESSAGE_BYTES: usize = 3 * CHANGE_BYTES;
 /// Bytes that a message between two phones is filled up to; one item may go beyond.
 pub const HANDOVER_FILL_BYTES: usize = 24 * 1024;
+/// Bytes of statements in such a message that only make documents known.
+pub const INTRODUCTION_BYTES: usize = 16 * 1024;
 /// Messages that one phone gives another in one meeting.
 pub const HANDOVER_PARTS: u32 = 4_096;
 /// Changes of colleagues that a phone carries and the hub has not answered for.

@@ -20,7 +20,7 @@ fn seeds() -> std::ops::Range<u64> {
 
 #[test]
 fn the_promise_holds_in_every_world() {
-    let mut recorded = 0;
+    let (mut recorded, mut relayed) = (0, 0);
     for seed in seeds() {
         let outcome = run(seed, Profile::SMALL);
         assert!(
@@ -30,8 +30,10 @@ fn the_promise_holds_in_every_world() {
             seed + 1
         );
         recorded += outcome.recorded;
+        relayed += outcome.relayed;
     }
     assert!(recorded > 20, "the worlds were empty: {recorded} records");
+    assert!(relayed > 0, "nobody delivered for a colleague");
 }
 
 #[test]

@@ -10,7 +10,9 @@ use onscene_sync_core::handover::hello::Hello;
 use onscene_sync_core::handover::part::{Given, Part, Told};
 use onscene_sync_core::handover::statement::{self, Listed, Statement};
 use onscene_sync_core::id::{DeviceId, DocId, Hash, UnitId};
-use onscene_sync_core::limits::{HANDOVER_FILL_BYTES, LISTED_CHANGES, LISTED_DOCS, STATEMENTS};
+use onscene_sync_core::limits::{
+    HANDOVER_FILL_BYTES, INTRODUCTION_BYTES, LISTED_CHANGES, LISTED_DOCS, STATEMENTS,
+};
 use onscene_sync_core::sync::replica::OwnState;
 
 use super::{HandoverError, is_for, own_certificate, prefix};
@@ -164,6 +166,7 @@ impl Draft {
                     listed.push(hash);
                 } else if let Some((author, proof)) = carried::proof(db, hash)? {
                     self.authors.insert(author);
+                    self.bytes += if self.statements.contains(&proof) { 0 } else { proof.len() };
                     self.statements.insert(proof);
                 }
                 self.bytes += given.change.len();
@@ -173,13 +176,25 @@ impl Draft {
         Ok(())
     }
 
+    /// Adds what made the documents known, as far as there is room: it proves nothing to this phone's
+    /// colleague, and only helps who writes to a document before the hub tells of it.
+    fn introduce(&mut self, db: Db<'_>) -> Result<(), DeviceError> {
+        let mut room = INTRODUCTION_BYTES;
+        for doc in self.listed.keys() {
+            for introduction in carried::introductions(db, *doc)? {
+                if self.statements.len() + 1 < STATEMENTS && introduction.len() <= room {
+                    room -= introduction.len();
+                    self.statements.insert(introduction);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Signs what is this phone's own and adds everybody's proofs.
     fn close(mut self, db: Db<'_>, key: &dyn Signer, to: DeviceId) -> Result<Part, HandoverError> {
         let (own, certificate) = own_certificate(db)?.ok_or(HandoverError::NoCertificate)?;
-        for doc in self.listed.keys() {
-            let introductions = carried::introductions(db, *doc)?;
-            self.statements.extend(introductions.into_iter().take(STATEMENTS / 4));
-        }
+        self.introduce(db)?;
         let named = self.statements.iter().filter_map(|bytes| statement::parties(bytes));
         self.authors.extend(named.map(|(author, _)| author));
         self.authors.remove(&own.device);
@@ -193,8 +208,7 @@ impl Draft {
         let stated = Statement { device: own.device, to, head, docs };
         let stated = statement::seal(&stated, key).map_err(DeviceError::from)?;
         let proofs = self.statements.into_iter().map(ByteVec::from);
-        let mut statements: Vec<ByteVec> = std::iter::once(stated.into()).chain(proofs).collect();
-        statements.truncate(STATEMENTS);
+        let statements: Vec<ByteVec> = std::iter::once(stated.into()).chain(proofs).collect();
         Ok(Part { certificates, statements, ..self.part })
     }
 }

@@ -4,7 +4,7 @@
 use onscene_sync_core::crypto::fact_id;
 use onscene_sync_core::handover::statement::Statement;
 use onscene_sync_core::id::{DeviceId, DocId, FactId, Hash};
-use onscene_sync_core::limits::CARRIED_CHANGES;
+use onscene_sync_core::limits::{CARRIED_CHANGES, STATEMENTS};
 use onscene_sync_core::sync::device::Queued;
 use onscene_sync_core::sync::replica::{OwnChange, OwnState};
 use rusqlite::{OptionalExtension, Row, params};
@@ -180,7 +180,8 @@ pub(crate) fn queue(db: Db<'_>, max: usize) -> Result<Vec<Queued>, DeviceError> 
     let mut ready = Vec::with_capacity(queue.len());
     for (_, carried, mut change) in queue {
         if carried || !is_member(db, change.doc)? {
-            change.proofs.extend(introductions(db, change.doc)?);
+            let introductions = introductions(db, change.doc)?;
+            change.proofs.extend(introductions.into_iter().take(STATEMENTS - 1));
         }
         ready.push(change);
     }

@@ -1,18 +1,21 @@
 //! Colleagues meet without a network, and one of them is online first.
 
 use minicbor::bytes::ByteVec;
-use onscene_sync_core::crypto::SoftwareP256;
+use onscene_sync_core::crypto::{SoftwareP256, sha256};
 use onscene_sync_core::document::Answer;
+use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::handover::frames::{Joined, Joiner, split};
 use onscene_sync_core::handover::hello::{self, Hello, Stranger};
 use onscene_sync_core::handover::part::{self, Message, Part, Secret};
+use onscene_sync_core::handover::statement::{self, Listed, Statement};
 use onscene_sync_core::id::{DeviceId, FactId, UnitId};
-use onscene_sync_core::limits::HANDOVER_MESSAGE_BYTES;
+use onscene_sync_core::limits::{HANDOVER_MESSAGE_BYTES, LISTED_CHANGES, STATEMENTS};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use tempfile::TempDir;
 
 use super::everyday::report;
+use crate::store::carried;
 use crate::testing::{FakeHost, Hub, UNIT};
 use crate::{
     Device, DeviceError, Event, EventKind, Given, Handover, HandoverError, ItemState, Job,
@@ -240,6 +243,27 @@ fn a_meeting_that_is_cut_leaves_whole_changes_and_goes_on_another_time() {
     bo.sync(&mut hub);
     assert_eq!(hub.notes().len(), 60);
     assert!(bo.events(EventKind::Alarm).is_empty());
+}
+
+#[test]
+fn however_often_a_document_was_passed_on_a_message_fits() {
+    let mut hub = Hub::new();
+    let (order, _, inspection) = hub.dispatch(1);
+    let (mut anna, mut bo) = (Person::new(1, &mut hub), Person::new(2, &mut hub));
+    anna.device.note(Job::Order(order), "ours").unwrap();
+    let key = SoftwareP256::from_scalar(&[66; 32]).unwrap();
+    let head = Head { install: 1, seq: 0, fact: None };
+    for n in 0..=STATEMENTS {
+        let hash = |place: usize| sha256(&(n * LISTED_CHANGES + place).to_be_bytes());
+        let docs =
+            vec![Listed { doc: inspection, changes: (0..LISTED_CHANGES).map(hash).collect() }];
+        let device = |n: usize| DeviceId::from_bytes((n as u64).to_be_bytes());
+        let stated = Statement { device: device(n), to: device(n + 1), head, docs };
+        let bytes = statement::seal(&stated, &key).unwrap();
+        anna.device.store.write(|tx| carried::add_statement(tx, &bytes, &stated)).unwrap();
+    }
+    let (_, to_bo) = meet(&mut anna.device, &mut bo.device);
+    assert_eq!(to_bo.changes, 1);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Rows of the change log. What stands there is never changed.
 
-use onscene_sync_core::id::{DeviceId, DocId, Hash};
+use std::collections::BTreeMap;
+
+use onscene_sync_core::crypto::fact_id;
+use onscene_sync_core::id::{DeviceId, DocId, FactId, Hash};
 use onscene_sync_core::time::Millis;
 
 use super::HubError;
@@ -65,20 +68,32 @@ pub(crate) async fn insert(
 }
 
 async fn insert_carried(tx: &mut Tx, changes: &[&NewChange]) -> Result<(), HubError> {
-    const HEAD: &str = "INSERT INTO carried_change (doc_id, hash, carrier, statement)";
+    const PROOF: &str = "INSERT INTO statement (statement_id, body)";
+    const HEAD: &str = "INSERT INTO carried_change (doc_id, hash, carrier, statement_id)";
     let carried: Vec<_> = changes
         .iter()
         .filter_map(|change| Some((change.doc, change.hash, change.carried.as_ref()?)))
         .collect();
-    if !carried.is_empty() {
-        insert_many(tx, HEAD, 4, &carried, "", |query, (doc, hash, carried)| {
-            query
-                .bind(&doc.as_bytes()[..])
-                .bind(&hash.as_bytes()[..])
-                .bind(&carried.carrier.as_bytes()[..])
-                .bind(&carried.statement[..])
-        })
-        .await?;
+    if carried.is_empty() {
+        return Ok(());
     }
+    // One statement lists many changes.
+    let statements: BTreeMap<FactId, &[u8]> = carried
+        .iter()
+        .map(|(.., carried)| (fact_id(&carried.statement), &carried.statement[..]))
+        .collect();
+    let statements: Vec<_> = statements.into_iter().collect();
+    insert_many(tx, PROOF, 2, &statements, "ON CONFLICT DO NOTHING", |query, (id, body)| {
+        query.bind(id.as_bytes().to_vec()).bind(*body)
+    })
+    .await?;
+    insert_many(tx, HEAD, 4, &carried, "", |query, (doc, hash, carried)| {
+        query
+            .bind(&doc.as_bytes()[..])
+            .bind(&hash.as_bytes()[..])
+            .bind(&carried.carrier.as_bytes()[..])
+            .bind(fact_id(&carried.statement).as_bytes().to_vec())
+    })
+    .await?;
     Ok(())
 }

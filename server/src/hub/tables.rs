@@ -96,8 +96,9 @@ async fn noted_changes(tx: &mut Tx, row: &DocRow) -> Result<BTreeSet<Hash>, Stor
 
 /// Changes that a colleague brought and whose author's signed statement does not list them.
 async fn unproven(tx: &mut Tx, row: &DocRow) -> Result<Vec<Hash>, StoreError> {
-    const SQL: &str = "SELECT k.hash AS hash, k.statement AS statement, c.device AS device, \
+    const SQL: &str = "SELECT k.hash AS hash, s.body AS statement, c.device AS device, \
          d.key AS key FROM carried_change k \
+         JOIN statement s ON s.statement_id = k.statement_id \
          JOIN change c ON c.doc_id = k.doc_id AND c.hash = k.hash \
          JOIN device d ON d.device = c.device WHERE k.doc_id = $1";
     let mut unproven = Vec::new();

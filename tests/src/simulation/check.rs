@@ -59,7 +59,17 @@ impl Simulation {
             recorded += counts.recorded;
             refused += counts.refused;
         }
-        Outcome { trace: self.trace.finalize().into(), recorded, refused, objections }
+        let relayed = self.relayed().await;
+        Outcome { trace: self.trace.finalize().into(), recorded, refused, relayed, objections }
+    }
+
+    /// Changes that the hub has through a colleague of their author.
+    async fn relayed(&self) -> u64 {
+        let database = self.database().await;
+        let sql = "SELECT count(*) FROM carried_change";
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&database).await.expect("a count");
+        database.close().await;
+        count.cast_unsigned()
     }
 
     pub(super) async fn database(&self) -> SqlitePool {

@@ -1,9 +1,9 @@
 //! A bureau's days by seed: the real hub and real phones in one thread, with everything going wrong.
 //!
 //! Time is virtual, the network loses, doubles, delays, cuts and corrupts, phones crash, reboot, are
-//! restored from backups and have wrong clocks, people are moved and phones revoked while they are
-//! offline, the hub is stopped and started. The same seed gives the same history, down to the last
-//! signature; [`Outcome::trace`] is its hash.
+//! restored from backups, hand over to each other and have wrong clocks, people are moved and phones
+//! revoked while they are offline, the hub is stopped and started. The same seed gives the same
+//! history, down to the last signature; [`Outcome::trace`] is its hash.
 //!
 //! It then heals the network, lets everybody sync and asks the oracles: see
 //! [`check`].
@@ -55,6 +55,8 @@ pub struct Outcome {
     pub recorded: u64,
     /// Records that phones saw refused.
     pub refused: u64,
+    /// Records that came to the hub through a colleague's phone.
+    pub relayed: u64,
     /// Everything the oracles objected to; empty when the promise held.
     pub objections: Vec<String>,
 }
