@@ -11,6 +11,7 @@
 //! | [`http`] | the API |
 //! | [`problem`] | errors as the API shows them |
 //! | [`audit`] | the log that shows when it is rewritten |
+//! | [`bundle`] | the evidence of a case in one file that proves itself |
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`cases`] | what is recorded, judged and owed about each case |
 //! | [`vault`] | complainants, and who looked at them |
@@ -23,6 +24,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod blob;
+pub mod bundle;
 pub mod cases;
 pub mod cli;
 pub mod clock;

@@ -82,6 +82,17 @@ pub const MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of frames that the hub puts into one reply at most.
 pub const REPLY_FRAME_BYTES: usize = 2 * 1024 * 1024;
 
+/// Bytes of an evidence bundle: what a zip file can hold without its 64-bit form.
+pub const BUNDLE_BYTES: u64 = 0xffff_ffff;
+/// Entries of an evidence bundle.
+pub const BUNDLE_ENTRIES: usize = 10_000;
+/// Bytes of the directory of an evidence bundle.
+pub const BUNDLE_DIRECTORY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of one entry of an evidence bundle that is not a file of evidence.
+pub const BUNDLE_PART_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of all such entries together.
+pub const BUNDLE_KEPT_BYTES: usize = 64 * 1024 * 1024;
+
 /// Bytes of a checkpoint of the audit log as a signed note, signatures of others included.
 pub const CHECKPOINT_BYTES: usize = 64 * 1024;
 /// Times that a hub may have been restored from a backup.

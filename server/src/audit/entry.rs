@@ -95,6 +95,8 @@ actions! {
     EvidenceRead = 40, "evidence_read";
     /// A flag on a photo that was used before was settled; `object` is its number.
     ReuseSettled = 41, "reuse_settled";
+    /// The evidence bundle of the case `subject` was exported.
+    BundleExported = 50, "bundle_exported";
 }
 
 impl Deed {

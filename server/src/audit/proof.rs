@@ -1,17 +1,19 @@
 //! That one entry is in the log: a text (C2SP `tlog-proof`) that can be checked by anybody who has
 //! the hub's public key, without the database.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use onscene_sync_core::audit::checkpoint::{NotACheckpoint, SignedCheckpoint};
 use onscene_sync_core::audit::tree;
-use onscene_sync_core::id::Hash;
+use onscene_sync_core::id::{DeviceId, DocId, Hash, PersonId};
 use thiserror::Error;
 
-use super::entry::{self, Entry};
+use super::entry::{self, Deed, Entry};
 use super::{keeper, tiles};
 use crate::hub::count;
-use crate::store::{StoreError, Tx};
+use crate::store::{RowExt as _, StoreError, Tx};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
@@ -91,8 +93,75 @@ impl Proof {
 /// # Errors
 /// When the database refuses.
 pub async fn of_entry(tx: &mut Tx, n: u64) -> Result<Option<Proof>, StoreError> {
-    let Some(newest) = keeper::newest(tx).await? else { return Ok(None) };
-    let checkpoint = newest.signed;
+    match keeper::newest(tx).await? {
+        Some(newest) => under(tx, &newest.signed, n).await,
+        None => Ok(None),
+    }
+}
+
+/// Proofs under `checkpoint` of all that was admitted to these documents or stated in them, oldest
+/// first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_documents(
+    tx: &mut Tx,
+    checkpoint: &SignedCheckpoint,
+    documents: &BTreeSet<DocId>,
+) -> Result<Vec<Proof>, StoreError> {
+    const SQL: &str = "SELECT n FROM audit_entry \
+         WHERE subject = $1 AND action IN ($2, $3) AND n < $4";
+    let mut places = BTreeSet::new();
+    for document in documents {
+        let query = sqlx::query(SQL).bind(&document.as_bytes()[..]);
+        let query = query.bind(Deed::ChangesAdmitted as i64).bind(Deed::FactsStated as i64);
+        let query = query.bind(count(checkpoint.checkpoint.size));
+        for row in query.fetch_all(tx.conn()).await? {
+            places.insert(row.number("n")?);
+        }
+    }
+    of_places(tx, checkpoint, places).await
+}
+
+/// Proofs under `checkpoint` that these phones were enrolled for these people.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_enrolments(
+    tx: &mut Tx,
+    checkpoint: &SignedCheckpoint,
+    phones: &[(PersonId, DeviceId)],
+) -> Result<Vec<Proof>, StoreError> {
+    const SQL: &str = "SELECT n FROM audit_entry \
+         WHERE person = $1 AND action = $2 AND device = $3 AND n < $4";
+    let mut places = BTreeSet::new();
+    for (person, phone) in phones {
+        let query = sqlx::query(SQL).bind(&person.as_bytes()[..]).bind(Deed::DeviceEnrolled as i64);
+        let query = query.bind(&phone.as_bytes()[..]).bind(count(checkpoint.checkpoint.size));
+        for row in query.fetch_all(tx.conn()).await? {
+            places.insert(row.number("n")?);
+        }
+    }
+    of_places(tx, checkpoint, places).await
+}
+
+async fn of_places(
+    tx: &mut Tx,
+    checkpoint: &SignedCheckpoint,
+    places: BTreeSet<u64>,
+) -> Result<Vec<Proof>, StoreError> {
+    let mut proofs = Vec::with_capacity(places.len());
+    for n in places {
+        proofs.extend(under(tx, checkpoint, n).await?);
+    }
+    Ok(proofs)
+}
+
+async fn under(
+    tx: &mut Tx,
+    checkpoint: &SignedCheckpoint,
+    n: u64,
+) -> Result<Option<Proof>, StoreError> {
     let Some(spans) = tree::inclusion(n, checkpoint.checkpoint.size) else { return Ok(None) };
     let sql = format!("SELECT {} FROM audit_entry WHERE n = $1", entry::COLUMNS);
     let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(count(n));
@@ -100,5 +169,5 @@ pub async fn of_entry(tx: &mut Tx, n: u64) -> Result<Option<Proof>, StoreError> 
     let entry = entry::read(&row)?.to_bytes();
     let mut path = Vec::with_capacity(spans.len());
     path.extend(tiles::hashes(tx, &spans).await?);
-    Ok(Some(Proof { entry, index: n, path, checkpoint }))
+    Ok(Some(Proof { entry, index: n, path, checkpoint: checkpoint.clone() }))
 }

@@ -142,6 +142,7 @@ const SUPERVISOR: Grants = &[
     (Action::ReadPeople, Reach::Subtree),
     (Action::ReadPhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
+    (Action::ExportCases, Reach::Subtree),
     (Action::SettleReviews, Reach::Subtree),
     (Action::TakeMeasures, Reach::Subtree),
     (Action::ReadMeasures, Reach::Subtree),
@@ -159,6 +160,7 @@ const LEADER: Grants = &[
     (Action::ReadTeams, Reach::Everything),
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
+    (Action::ExportCases, Reach::Everything),
     (Action::SettleReviews, Reach::Everything),
     (Action::TakeMeasures, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
@@ -171,6 +173,7 @@ const AUDITOR: Grants = &[
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadPhones, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
+    (Action::ExportCases, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
@@ -227,6 +230,8 @@ pub enum Action {
     ReadPhones,
     /// Revoke phones.
     RevokePhones,
+    /// Take the evidence bundle of a case out of the hub.
+    ExportCases,
     /// Exchange documents, with an enrolled phone.
     Sync,
     /// See cases, their verdicts and evidence.

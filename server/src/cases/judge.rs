@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::Judged;
 use onscene_sync_core::id::{DocId, FactId};
-use onscene_sync_core::rules::arrival::{ArrivalPolicy, Flag, Question, judge};
+use onscene_sync_core::rules::arrival::{ArrivalPolicy, Flag, Grounds};
 use onscene_sync_core::rules::clocks::{ClockKind, clocks};
 use onscene_sync_core::rules::policy::Policies;
 use onscene_sync_core::rules::record::Order;
@@ -13,7 +13,7 @@ use onscene_sync_core::time::Millis;
 
 use super::dispatch::order_of;
 use super::record::{Case, load};
-use super::{CaseError, evidence, tracks};
+use super::{CaseError, evidence, grounds, tracks};
 use crate::app::App;
 use crate::hub::record::FactArrived;
 use crate::jobs::{Job, JobError};
@@ -37,11 +37,25 @@ async fn judge_arrival(tx: &mut Tx, app: &App, claim: FactArrived) -> Result<Vec
     let FactArrived { inspection, fact } = claim;
     let Some(found) = order_of(tx, inspection).await? else { return Ok(Vec::new()) };
     let mut case = load(tx, found.case, true).await?;
-    let judged = judged(tx, &case, found.order, inspection, fact).await?;
+    let found = judged(tx, &case, found.order, inspection, fact).await?;
+    state(tx, app, &mut case, found).await
+}
+
+/// States a verdict, and keeps what it rests on beside it.
+///
+/// # Errors
+/// As [`Case::state`].
+pub(super) async fn state(
+    tx: &mut Tx,
+    app: &App,
+    case: &mut Case,
+    (judged, grounds): (Judged, Grounds),
+) -> Result<Vec<Poke>, CaseError> {
+    grounds::keep(tx, &grounds).await?;
     Ok(case.state(tx, app, vec![Body::Judged(Box::new(judged))]).await?.pokes)
 }
 
-/// Judges the claim `fact` of a visit by all that the hub holds now.
+/// Judges the claim `fact` of a visit by all that the hub holds now; returns also what it rests on.
 ///
 /// # Errors
 /// When the claim is not where it should be, and the database's.
@@ -51,7 +65,7 @@ pub(super) async fn judged(
     order: FactId,
     inspection: DocId,
     fact: FactId,
-) -> Result<Judged, CaseError> {
+) -> Result<(Judged, Grounds), CaseError> {
     let order = case.order(order)?;
     let visit = evidence::document(tx, inspection).await?;
     let (author, body) = evidence::device_fact(&visit, fact)?;
@@ -71,20 +85,22 @@ pub(super) async fn judged(
     }
     let same_tracks = tracks::same_as(tx, fact).await?;
     let (started_at, policy) = clock_of(case, order, around.not_after)?;
-    let question = Question {
-        order_issued_at: order.issued.at,
+    let grounds = Grounds {
         started_at,
-        site: order.issued.body.site.as_ref(),
-        claim: &claim,
-        author: &author,
-        anchors: &around.anchors,
-        not_after: Some(around.not_after),
+        policy,
+        anchors: around.anchors,
+        not_after: around.not_after,
         not_before: around.anchored_at.max(named),
-        circumstances: &circumstances,
-        same_tracks: &same_tracks,
+        circumstances,
+        same_tracks,
     };
-    let verdict = judge(&question, &policy);
-    Ok(Judged { order: order.issued.fact, arrival: fact, seen_at, verdict })
+    let issued = (&order.issued.body, order.issued.at);
+    let verdict = grounds.judge(issued, (&claim, &author));
+    let kept = Some(grounds.to_bytes().0);
+    Ok((
+        Judged { order: order.issued.fact, arrival: fact, seen_at, verdict, grounds: kept },
+        grounds,
+    ))
 }
 
 /// When the order's clock started, and the rule with its limit moved by the time that the clock

@@ -9,6 +9,7 @@
 //! | [`review`] | a supervisor's ruling on a verdict that needed one |
 //! | [`admitted`] | what follows from a fact that a phone delivered |
 //! | [`judge`], [`evidence`] | the arrival rule on what the hub holds |
+//! | [`grounds`] | what each verdict rests on, kept so that it can be found again |
 //! | [`rejudge`] | the same again when more evidence came |
 //! | [`tracks`] | claims that rest on one and the same track |
 //! | [`outcome`] | a unit's result becomes its feedback; what the team takes back or tells on scene |
@@ -24,6 +25,7 @@ pub mod admitted;
 pub mod deadline;
 pub mod dispatch;
 pub mod evidence;
+pub mod grounds;
 pub mod judge;
 pub mod list;
 pub mod measure;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset};
 
 use super::record::{Case, load};
-use super::{CaseError, measure};
+use super::{CaseError, grounds, measure};
 use crate::hub::kind_code;
 use crate::store::{RowExt as _, Store, StoreError, Tx};
 
@@ -128,6 +128,7 @@ async fn faults_after(
             faults.push(format!("case {id}: its row is {found:?}, its facts say {expected:?}"));
         }
         faults.extend(measure::faults(tx, &case).await?);
+        faults.extend(grounds::faults(tx, &case).await?);
     }
     Ok((last, faults))
 }

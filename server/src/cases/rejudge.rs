@@ -7,7 +7,7 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use onscene_sync_core::fact::Body;
+use onscene_sync_core::fact::body::Judged;
 use onscene_sync_core::id::{DeviceId, DocId, FactId};
 use onscene_sync_core::rules::arrival::Verdict;
 use onscene_sync_core::rules::record::Order;
@@ -17,7 +17,7 @@ use sqlx::any::AnyRow;
 
 use super::CaseError;
 use super::dispatch::order_of;
-use super::judge::judged;
+use super::judge::{self, judged};
 use super::record::load;
 use crate::app::App;
 use crate::hub::record::FactArrived;
@@ -122,10 +122,11 @@ async fn judge_again(
         return Ok(Vec::new());
     }
     let again = judged(tx, &case, found.order, inspection, fact).await?;
-    if claim.judged.last().is_some_and(|last| says_the_same(&last.body.verdict, &again.verdict)) {
+    let same = |last: &Judged| says_the_same(&last.verdict, &again.0.verdict);
+    if claim.judged.last().is_some_and(|last| same(&last.body)) {
         return Ok(Vec::new());
     }
-    Ok(case.state(tx, app, vec![Body::Judged(Box::new(again))]).await?.pokes)
+    judge::state(tx, app, &mut case, again).await
 }
 
 /// Whether nothing but a few seconds of a bound lies between two verdicts.

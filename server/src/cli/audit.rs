@@ -102,7 +102,7 @@ async fn check(
     Err(CliError::CheckFailed)
 }
 
-async fn open(config: &Config) -> Result<Store, CliError> {
+pub(super) async fn open(config: &Config) -> Result<Store, CliError> {
     let url = config.database_url().replace("mode=rwc", "mode=rw");
     let store = Store::open(&url, 2).await?;
     store.require_current().await?;

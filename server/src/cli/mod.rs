@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod bundle;
 mod check;
 mod recover;
 mod serve;
@@ -48,6 +49,9 @@ enum Command {
     /// Check the audit log, and prove what stands in it.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Take the sealed evidence of a case out of the hub, and check such a file anywhere.
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Deliver what a phone that lost the key to its store handed in as a recovery file.
     ///
     /// Run it on the hub's machine, with the hub's configuration and keys. Safe to repeat.
@@ -116,6 +120,8 @@ enum CliError {
     #[error("{0}")]
     Audit(String),
     #[error("{0}")]
+    Bundle(String),
+    #[error("{0}")]
     Vault(String),
     #[error("at least one check failed")]
     CheckFailed,
@@ -151,6 +157,13 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Audit(command) => {
             let config = configure(cli.config.as_deref())?;
             audit::run(command, &config, &mut std::io::stdout()).await?;
+        }
+        Command::Bundle(bundle::BundleCommand::Verify { file, key }) => {
+            bundle::verify(&file, key, &mut std::io::stdout())?;
+        }
+        Command::Bundle(bundle::BundleCommand::Export { case, file }) => {
+            let config = configure(cli.config.as_deref())?;
+            bundle::export(&config, case, &file, &mut std::io::stdout()).await?;
         }
         Command::Vault(command) => {
             let config = configure(cli.config.as_deref())?;

@@ -6,6 +6,7 @@
 //! problem too.
 
 pub mod audit;
+pub mod bundle;
 pub mod call_backs;
 pub mod cases;
 mod command;
@@ -89,9 +90,9 @@ pub(crate) fn uploads() -> Routes {
     uploads::routes()
 }
 
-/// Routes that keep their own time: live connections.
+/// Routes that keep their own time: live connections, and bundles with all files of a case.
 pub(crate) fn unhurried() -> Routes {
-    Routes::new().merge(live::routes())
+    Routes::new().merge(live::routes()).merge(bundle::routes())
 }
 
 async fn no_such_route() -> Problem {

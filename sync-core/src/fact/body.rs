@@ -469,6 +469,10 @@ pub struct Judged {
     /// The verdict with every number that led to it.
     #[n(3)]
     pub verdict: Verdict,
+    /// SHA-256 of the [`Grounds`](crate::rules::arrival::Grounds) that the hub keeps, with which the
+    /// rule comes to this verdict again; `None` in verdicts from before it kept them.
+    #[n(4)]
+    pub grounds: Option<Hash>,
 }
 
 /// What a supervisor decided.

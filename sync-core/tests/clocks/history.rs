@@ -243,6 +243,7 @@ fn body(
             arrival: fact_id(1_000 + position),
             seen_at: millis(effective),
             verdict: verdict(conclusion),
+            grounds: None,
         })),
         Event::Settle { order, ruling } => Body::ReviewSettled(ReviewSettled {
             judged: newest_verdict[order].expect("only claims are settled"),

@@ -58,6 +58,7 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("POST /v1/devices/{id}/revocation", Some(managers)),
         ("GET /v1/cases", Some(case_readers)),
         ("GET /v1/cases/{id}", Some(case_readers)),
+        ("GET /v1/cases/{id}/bundle", Some(&[Supervisor, Leader, Auditor])),
         ("POST /v1/cases", DISPATCHERS),
         ("POST /v1/cases/{id}/coordination", DISPATCHERS),
         ("POST /v1/cases/{id}/telling", DISPATCHERS),

@@ -99,10 +99,22 @@ impl Bureau {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(Body::from(body.unwrap_or_default())).unwrap();
+        let (status, bytes) = self.raw(request).await;
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// Any request, answered with bytes.
+    pub(super) async fn raw(&self, request: Request<Body>) -> (u16, Vec<u8>) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        (status, response.into_body().collect().await.unwrap().to_bytes().into())
+    }
+
+    /// What a role of a unit downloads.
+    pub(super) async fn download(&self, who: (Role, UnitId), path: &str) -> (u16, Vec<u8>) {
+        let bearer = format!("Bearer {}", desk_key(who.0, who.1));
+        let request = Request::get(path).header(header::AUTHORIZATION, bearer);
+        self.raw(request.body(Body::empty()).unwrap()).await
     }
 
     /// The command centre posts.

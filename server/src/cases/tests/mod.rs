@@ -1,9 +1,11 @@
 //! Cases as the command centre and the phones meet them, on each engine.
 
 mod bad_input;
+mod bundle;
 mod bureau;
 mod desk;
 mod field;
+mod hostile_bundles;
 mod measures;
 mod phone;
 mod races;

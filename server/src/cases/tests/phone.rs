@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use onscene_sync_core::crypto::{SoftwareP256, fact_id};
-use onscene_sync_core::document::{DocKind, Document, Entry};
+use onscene_sync_core::crypto::{SoftwareP256, fact_id, sha256};
+use onscene_sync_core::document::{DocKind, Document, Entry as Written};
 use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::fact::body::{
-    Accepted, ArrivalClaim, Body, Outcome, OutcomeReport, Text, Withdrawal,
+    Accepted, ArrivalClaim, Body, Manifest, Media, Outcome, OutcomeReport, Text, Withdrawal,
 };
 use onscene_sync_core::fact::envelope::{read_anchor, seal};
 use onscene_sync_core::fact::{AnchorRef, Author, DeviceAuthor, FACT_VERSION, Fact};
@@ -21,6 +21,7 @@ use onscene_sync_core::sync::version;
 use onscene_sync_core::time::{ClockReading, Millis};
 
 use super::bureau::Bureau;
+use crate::audit::{Deed, Entry, note};
 use crate::auth::Role;
 use crate::http::people::{NewPerson, insert as insert_person};
 use crate::hub::exchange;
@@ -70,7 +71,9 @@ impl Phone {
                      VALUES ($1, $2, $3, 'a phone', 'software', '1', '', 1, $4, $4)";
                     let query = sqlx::query(sql).bind(&device.as_bytes()[..]);
                     let query = query.bind(&person.as_bytes()[..]).bind(&key[..]).bind(now.0);
-                    query.execute(tx.conn()).await.map_err(StoreError::from)
+                    query.execute(tx.conn()).await.map_err(StoreError::from)?;
+                    let entry = Entry::new(Deed::DeviceEnrolled, *now).by(*person).device(*device);
+                    note(tx, &[entry.object(&key[..])]).await
                 })
             });
         enrol.await.unwrap();
@@ -240,6 +243,21 @@ impl Phone {
         self.state(bureau, visit, Body::Outcome(report), true)
     }
 
+    /// Takes a photo of these bytes.
+    pub(super) fn photograph(&mut self, bureau: &Bureau, visit: &str, bytes: &[u8]) -> FactId {
+        let manifest = Manifest {
+            sha256: sha256(bytes),
+            bytes: bytes.len() as u64,
+            media: Media::Photo,
+            captured: true,
+            taken: self.reading(bureau.app.now()),
+            fix: None,
+            datum: None,
+            before: None,
+        };
+        self.state(bureau, visit, Body::Evidence(manifest), false)
+    }
+
     /// Takes back an earlier statement.
     pub(super) fn withdraw(&mut self, bureau: &Bureau, visit: &str, fact: FactId) -> FactId {
         let reason = "a mistake".to_owned();
@@ -254,11 +272,11 @@ impl Phone {
 
     /// Settles on one of several outcomes.
     pub(super) fn choose(&mut self, visit: &str, outcome: FactId) {
-        let entry = Entry { outcome: Some(outcome), ..Entry::default() };
+        let entry = Written { outcome: Some(outcome), ..Written::default() };
         self.write(visit.parse().unwrap(), &entry);
     }
 
-    fn write(&mut self, doc: DocId, entry: &Entry) {
+    fn write(&mut self, doc: DocId, entry: &Written) {
         let actor = Actor { device: self.caller.device, install: 1, incarnation: 0 };
         let document = self.docs.get_mut(&doc).expect("the phone holds the visit");
         let written = document.write(actor, entry).unwrap();
@@ -300,7 +318,7 @@ impl Phone {
         let fact = Fact { version: FACT_VERSION, doc, author: Author::Device(author), body };
         let (id, envelope) = seal(&fact, &self.key).unwrap();
         let outcome = is_outcome.then_some(id);
-        let entry = Entry { facts: vec![(id, envelope)], outcome, ..Entry::default() };
+        let entry = Written { facts: vec![(id, envelope)], outcome, ..Written::default() };
         self.write(doc, &entry);
         self.head = Head { install: 1, seq: self.head.seq + 1, fact: Some(id) };
         id

@@ -1,7 +1,7 @@
 //! A canary: an identity that is pushed through everything and must be found nowhere but in the
 //! answer to a logged look.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -136,6 +136,20 @@ async fn fly(bureau: &mut Bureau) -> Vec<u8> {
     answers
 }
 
+/// The evidence bundle of the case, every byte of it.
+async fn bundle(bureau: &Bureau) -> Vec<u8> {
+    let (app, case) = (&bureau.world.app, bureau.case.parse().unwrap());
+    let gathered = app.store.with_tx("test", (case, app.now()), |tx, (case, now)| {
+        Box::pin(crate::bundle::gather::gather(tx, *case, None, *now))
+    });
+    let (gathered, file) = (gathered.await.unwrap(), tempfile::tempfile().unwrap());
+    let key = &app.keys.facts;
+    let sealed = crate::bundle::export::export(gathered, &app.blobs, key, app.now(), file).await;
+    let (mut sealed, mut bytes) = (sealed.unwrap(), Vec::new());
+    sealed.file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
 async fn sync_reply(bureau: &Bureau) -> Vec<u8> {
     let (person, phone) = bureau.world.inspector(&bureau.top, 9).await;
     let unit = bureau.top.parse().unwrap();
@@ -197,6 +211,9 @@ async fn the_canary_is_found_nowhere(store: TestStore) {
     let mut bureau = Bureau::new(store).await;
     is_nowhere_in(&fly(&mut bureau).await, "an answer");
     is_nowhere_in(&sync_reply(&bureau).await, "a sync reply");
+    let bundle = bundle(&bureau).await;
+    assert!(bundle.len() > 3_000, "the case is in it");
+    is_nowhere_in(&bundle, "an evidence bundle");
     let dump = dump(&bureau).await;
     assert!(dump.len() > 5_000 || bureau.world.app.store.engine() == Engine::Sqlite);
     is_nowhere_in(&dump, "a dump of the database");

@@ -6,6 +6,7 @@
 //! with a proven or attested time is settled by the machine. Everything weaker goes to a person.
 
 mod flag;
+mod grounds;
 mod noise;
 mod policy;
 mod reason;
@@ -16,6 +17,8 @@ mod window;
 
 use std::collections::BTreeSet;
 
+use minicbor::{Decode, Encode};
+
 use crate::fact::DeviceAuthor;
 use crate::fact::body::ArrivalClaim;
 use crate::id::{BootId, FactId};
@@ -23,6 +26,7 @@ use crate::place::Site;
 use crate::time::{Interval, Millis};
 
 pub use flag::{Flag, Weight};
+pub use grounds::Grounds;
 pub use policy::ArrivalPolicy;
 pub use reason::{Language, Reason};
 pub use verdict::{
@@ -31,17 +35,23 @@ pub use verdict::{
 };
 
 /// An anchor that the phone received, as the hub signed it and as the phone's boot clock saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct KnownAnchor {
     /// Its number, counted by the hub for each device.
+    #[n(0)]
     pub number: u64,
     /// The hub's clock when it signed.
+    #[n(1)]
     pub at: Millis,
     /// The boot that the two readings belong to.
+    #[n(2)]
     pub boot: BootId,
     /// Boot clock when the request left, nanoseconds.
+    #[n(3)]
     pub sent_boot_ns: u64,
     /// Boot clock when the anchor arrived, nanoseconds.
+    #[n(4)]
     pub received_boot_ns: u64,
 }
 
