@@ -103,6 +103,7 @@ const DISPATCHER: Grants = &[
     (Action::ReadTeams, Reach::Everything),
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
+    (Action::ReadStatistics, Reach::Everything),
     (Action::RegisterCases, Reach::Everything),
     (Action::DispatchCases, Reach::Everything),
     (Action::ConfirmOrders, Reach::Everything),
@@ -122,6 +123,7 @@ const UNIT_LEADER: Grants = &[
     (Action::RevokePhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
     (Action::ReadMeasures, Reach::Subtree),
+    (Action::ReadStatistics, Reach::Subtree),
     (Action::ConfirmOrders, Reach::Subtree),
     (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
@@ -142,6 +144,7 @@ const SUPERVISOR: Grants = &[
     (Action::ReadPeople, Reach::Subtree),
     (Action::ReadPhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
+    (Action::ReadStatistics, Reach::Subtree),
     (Action::SettleReviews, Reach::Subtree),
     (Action::TakeMeasures, Reach::Subtree),
     (Action::ReadMeasures, Reach::Subtree),
@@ -159,6 +162,7 @@ const LEADER: Grants = &[
     (Action::ReadTeams, Reach::Everything),
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
+    (Action::ReadStatistics, Reach::Everything),
     (Action::SettleReviews, Reach::Everything),
     (Action::TakeMeasures, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
@@ -172,6 +176,7 @@ const AUDITOR: Grants = &[
     (Action::ReadPhones, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
+    (Action::ReadStatistics, Reach::Everything),
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
     (Action::AuditComplainants, Reach::Everything),
@@ -231,6 +236,8 @@ pub enum Action {
     Sync,
     /// See cases, their verdicts and evidence.
     ReadCases,
+    /// See figures, export them and the lists behind them.
+    ReadStatistics,
     /// Register cases.
     RegisterCases,
     /// Order units out.

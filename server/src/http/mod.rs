@@ -26,6 +26,7 @@ pub mod people;
 pub mod quarantine;
 pub mod reviews;
 mod serve;
+pub mod statistics;
 pub mod sync;
 pub mod teams;
 mod tus;
@@ -77,6 +78,7 @@ pub(crate) fn api() -> Routes {
         .merge(cases::routes())
         .merge(reviews::routes())
         .merge(measures::routes())
+        .merge(statistics::routes())
         .merge(evidence::routes())
         .merge(audit::routes())
         .merge(complainants::routes())
