@@ -1,7 +1,7 @@
 //! The columns of a case and of its orders: pure functions of the case's facts.
 
 use onscene_sync_core::fact::Author;
-use onscene_sync_core::fact::body::Receipt;
+use onscene_sync_core::fact::body::{MeasureStep, Receipt};
 use onscene_sync_core::rules::clocks::{Clock, ClockKind, ClockState, Owner, clocks};
 use onscene_sync_core::rules::phase::phase;
 use onscene_sync_core::rules::policy::Policies;
@@ -122,8 +122,10 @@ fn progress(record: &CaseRecord, clocks: &[Clock], columns: &mut Columns) -> Res
         .iter()
         .filter(|closure| matches!(closure.body, Closure::Reopened(_)))
         .count();
-    let referral =
-        record.measures.iter().any(|measure| measure.taken.body.step == Step::Referral);
+    let referral = record
+        .measures
+        .iter()
+        .any(|measure| measure.taken.body.step == MeasureStep::AccountabilityReferral);
     columns.extend([
         ("closed_at", closed.map(|closed| closed.at).into()),
         ("closed_on_time", Value::Int(closed.map(|_| on_time(record, clocks).into()))),

@@ -1,6 +1,7 @@
 //! Every figure against a count of our own, and against the list behind it.
 
 use axum::http::Method;
+use onscene_sync_core::fact::body::{MeasureStep, Receipt};
 use onscene_sync_core::rules::clocks::{Clock, ClockKind, ClockState, clocks};
 use onscene_sync_core::rules::policy::Policies;
 use onscene_sync_core::rules::record::{Closure, Order};
@@ -159,7 +160,10 @@ fn case_meets(indicator: &str, case: &Case, clocks: &[Clock]) -> bool {
         "reopened" => {
             record.closures.iter().any(|closure| matches!(closure.body, Closure::Reopened(_)))
         }
-        "referral" => record.urges_and_returns() >= 3,
+        "referral" => record
+            .measures
+            .iter()
+            .any(|one| one.taken.body.step == MeasureStep::AccountabilityReferral),
         "grave" => registered(case).grave,
         "without_place" => registered(case).site.is_none(),
         "verdict_on_time" | "verdict_late" | "verdict_needs_review" => {
@@ -213,8 +217,7 @@ fn order_meets(indicator: &str, order: &Order, clocks: &[&Clock]) -> bool {
         "orders" => true,
         "receipt_deemed" => {
             let first = order.receipts.iter().min_by_key(|receipt| (receipt.body.at, receipt.fact));
-            let deemed = onscene_sync_core::fact::body::Receipt::Deemed;
-            first.is_some_and(|receipt| receipt.body.receipt == deemed)
+            first.is_some_and(|receipt| receipt.body.receipt == Receipt::Deemed)
         }
         "fed_back" => order.standing_result().is_some(),
         "returned" => !order.returns.is_empty(),

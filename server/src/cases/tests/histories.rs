@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use onscene_sync_core::fact::body::{
-    AboutOrder, ArrivalClaim, CaseClass, Channel, FedBack, Judged, OrderReceived, Ordered, Outcome,
-    Receipt, Registered, ReviewSettled, Ruling, Text,
+    AboutOrder, ArrivalClaim, CaseClass, Channel, FedBack, Judged, Measure, MeasureCause,
+    MeasureStep, OrderReceived, Ordered, Outcome, Receipt, Registered, ReviewSettled, Ruling, Text,
 };
 use onscene_sync_core::fact::{Author, Body, DeviceAuthor, FACT_VERSION, Fact};
 use onscene_sync_core::id::{BootId, DeviceId, DocId, FactId, PersonId, UnitId};
@@ -135,6 +135,7 @@ impl Writer<'_> {
             (13, _) if open => drop(self.state(Body::Closed(text()))),
             (13, _) => drop(self.state(Body::Reopened(text()))),
             (14, _) => self.settle(),
+            (15, Some(order)) => self.refer(order),
             _ => {}
         }
     }
@@ -182,6 +183,12 @@ impl Writer<'_> {
         let (judged, reason) = (judged.fact, String::new());
         let ruling = self.pick(&[Ruling::OnTime, Ruling::Late, Ruling::NotOnScene]);
         self.state(Body::ReviewSettled(ReviewSettled { judged, ruling, reason, by: BY }));
+    }
+
+    fn refer(&mut self, order: FactId) {
+        let step = self.pick(&[MeasureStep::OrderToCorrect, MeasureStep::AccountabilityReferral]);
+        let (cause, reason) = (MeasureCause::Finding, "督查".to_owned());
+        self.state(Body::MeasureTaken(Measure { step, cause, order, reason, by: Some(BY) }));
     }
 
     fn feed_back(&mut self, order: FactId) {
