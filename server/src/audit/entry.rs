@@ -95,6 +95,8 @@ actions! {
     EvidenceRead = 40, "evidence_read";
     /// A flag on a photo that was used before was settled; `object` is its number.
     ReuseSettled = 41, "reuse_settled";
+    /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
+    Exported = 90, "exported";
 }
 
 impl Deed {

@@ -70,6 +70,8 @@ pub struct Row {
     pub phase: String,
     /// The unit of its newest order.
     pub unit: Option<UnitId>,
+    /// When the information was received.
+    pub received_at: Option<Millis>,
     /// When it was registered.
     pub registered_at: Millis,
     /// When its newest order was issued.
@@ -80,10 +82,25 @@ pub struct Row {
     pub overdue: bool,
     /// What was found of its arrival.
     pub verdict: Option<String>,
+    /// When the complainant was last told.
+    pub told_at: Option<Millis>,
     /// When it was closed, if it is.
     pub closed_at: Option<Millis>,
+    /// Whether who answered for it was in time with everything, once it is closed.
+    pub closed_on_time: Option<bool>,
+    /// One point of its site, WGS-84.
+    pub place: Option<Place>,
     /// What it is about.
     pub about: Value,
+}
+
+/// A point, in degrees.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Place {
+    /// Latitude, north positive.
+    pub lat: f64,
+    /// Longitude, east positive.
+    pub lon: f64,
 }
 
 /// A page of cases, and where the next begins.
@@ -97,7 +114,8 @@ pub struct Page {
 }
 
 const COLUMNS: &str = "c.case_id, c.number, c.phase, c.unit_id, c.registered_at, c.ordered_at, \
-    c.due_at, c.verdict, c.closed_at, c.view";
+    c.due_at, c.verdict, c.closed_at, c.view, c.received_at, c.told_at, c.closed_on_time, c.lat, \
+    c.lon";
 const LAST: Key = Key { registered_at: Millis(i64::MAX), id: DocId::from_bytes([0xff; 16]) };
 
 /// A page of cases by `filter`: newest first, by a search in the order of their ids, which is nearly
@@ -224,11 +242,23 @@ fn read(row: &AnyRow, now: Millis) -> Result<Row, StoreError> {
         due_at,
         overdue: due_at.is_some_and(|due| due < now),
         verdict: row.opt_text("verdict")?,
+        received_at: row.opt_millis("received_at")?,
+        told_at: row.opt_millis("told_at")?,
         closed_at: row.opt_millis("closed_at")?,
+        closed_on_time: row.opt_int("closed_on_time")?.map(|on_time| on_time == 1),
+        place: row
+            .opt_int("lat")?
+            .zip(row.opt_int("lon")?)
+            .map(|(lat, lon)| Place { lat: degrees(lat), lon: degrees(lon) }),
         about: serde_json::from_str(&view).map_err(|error| StoreError::Inconsistent {
             column: "view".to_owned(),
             found: error.to_string(),
             expected: "JSON".to_owned(),
         })?,
     })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 1.8e9")]
+fn degrees(e7: i64) -> f64 {
+    e7 as f64 / 1e7
 }

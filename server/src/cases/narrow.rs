@@ -143,6 +143,7 @@ impl Narrow {
         tail: &str,
     ) -> Result<Vec<AnyRow>, StoreError> {
         let sql = format!("{}SELECT {select} WHERE {} {tail}", self.with, self.conditions);
+        tracing::trace!(target: "onscene::sql", sql);
         let query = sqlx::query(AssertSqlSafe(sql));
         let query = self.values.iter().fold(query, |query, value| value.bind(query));
         Ok(query.fetch_all(tx.conn()).await?)

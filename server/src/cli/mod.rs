@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod bulletin;
 mod check;
 mod recover;
 mod serve;
@@ -52,6 +53,8 @@ enum Command {
     ///
     /// Run it on the hub's machine, with the hub's configuration and keys. Safe to repeat.
     Recover(RecoverArgs),
+    /// Write the bureau's bulletin (通报) of a month as a Word document.
+    Bulletin(bulletin::BulletinArgs),
     /// Look after the vault of complainants.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -117,6 +120,10 @@ enum CliError {
     Audit(String),
     #[error("{0}")]
     Vault(String),
+    #[error("{0}")]
+    Bulletin(String),
+    #[error("{}: {source}", .path.display())]
+    Write { path: PathBuf, source: std::io::Error },
     #[error("at least one check failed")]
     CheckFailed,
 }
@@ -151,6 +158,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Audit(command) => {
             let config = configure(cli.config.as_deref())?;
             audit::run(command, &config, &mut std::io::stdout()).await?;
+        }
+        Command::Bulletin(args) => {
+            let config = configure(cli.config.as_deref())?;
+            bulletin::run(args, &config, &mut std::io::stdout()).await?;
         }
         Command::Vault(command) => {
             let config = configure(cli.config.as_deref())?;

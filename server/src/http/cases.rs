@@ -231,8 +231,22 @@ async fn list_cases(
     viewer: Viewer,
     QueryOf(query): QueryOf<ListCases>,
 ) -> Result<Json<Cases>, Problem> {
-    let filter = Filter {
-        sweep: viewer.sweep(Action::ReadCases, query.unit)?,
+    let filter = filter_of(&app, &viewer, Action::ReadCases, query)?;
+    let page =
+        app.store.with_read("cases.list", filter, |tx, filter| Box::pin(list(tx, filter))).await?;
+    let next = page.next.map(|last| format!("{}.{}", last.registered_at.0, last.id));
+    Ok(Json(Cases { cases: page.rows, next }))
+}
+
+/// What a request's parameters ask for, within what `action` reaches.
+pub(super) fn filter_of(
+    app: &App,
+    viewer: &Viewer,
+    action: Action,
+    query: ListCases,
+) -> Result<Filter, Problem> {
+    Ok(Filter {
+        sweep: viewer.sweep(action, query.unit)?,
         about: About {
             class: query.class,
             channel: query.channel,
@@ -250,11 +264,7 @@ async fn list_cases(
         as_of: query.as_of.unwrap_or_else(|| app.now()),
         after: query.after.as_deref().map(parse_key).transpose()?,
         limit: page_size(query.limit)?,
-    };
-    let page =
-        app.store.with_read("cases.list", filter, |tx, filter| Box::pin(list(tx, filter))).await?;
-    let next = page.next.map(|last| format!("{}.{}", last.registered_at.0, last.id));
-    Ok(Json(Cases { cases: page.rows, next }))
+    })
 }
 
 /// A text with something to look for.

@@ -13,6 +13,7 @@ pub mod complainants;
 pub mod devices;
 pub mod enrol;
 pub mod evidence;
+pub mod exports;
 pub mod extract;
 pub mod fields;
 mod health;
@@ -79,6 +80,7 @@ pub(crate) fn api() -> Routes {
         .merge(reviews::routes())
         .merge(measures::routes())
         .merge(statistics::routes())
+        .merge(exports::routes())
         .merge(evidence::routes())
         .merge(audit::routes())
         .merge(complainants::routes())

@@ -89,6 +89,19 @@ impl Bureau {
         key: Option<&str>,
         body: Option<Vec<u8>>,
     ) -> Answer {
+        let (status, bytes) = self.send_raw(who, method, path, key, body).await;
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// The same with the answer's bytes as they are.
+    pub(super) async fn send_raw(
+        &self,
+        who: (Role, UnitId),
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> (u16, Vec<u8>) {
         let bearer = format!("Bearer {}", desk_key(who.0, who.1));
         let mut request =
             Request::builder().method(method).uri(path).header(header::AUTHORIZATION, bearer);
@@ -102,7 +115,7 @@ impl Bureau {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        (status, bytes.to_vec())
     }
 
     /// The command centre posts.

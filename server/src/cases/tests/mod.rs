@@ -3,6 +3,7 @@
 mod bad_input;
 mod bureau;
 mod desk;
+mod exports;
 mod field;
 mod figures;
 mod histories;
