@@ -218,106 +218,157 @@ async fn insert_rows(
     Ok(())
 }
 
-/// A case of the year; those of the last half day are still open.
+/// What a case and its order are made of.
+struct Draft {
+    case: [u8; 16],
+    order: [u8; 16],
+    squad: [u8; 16],
+    at: i64,
+    open: bool,
+    phase: &'static str,
+    arrival: &'static str,
+    late: bool,
+}
+
+/// A case of the year; most of those of the last half day are still open.
 fn one(chance: &mut ChaCha8Rng, number: u32, cases: u32, units: &[UnitId]) -> Made {
-    let at = NOW.0 - YEAR
-        + YEAR / i64::from(cases) * i64::from(number)
-        + chance.random_range(0..YEAR / i64::from(cases));
+    let step = YEAR / i64::from(cases);
+    let at = NOW.0 - YEAR + step * i64::from(number) + chance.random_range(0..step);
     let open = at > NOW.0 - 720 * MINUTE && chance.random_bool(0.7);
-    let id = |chance: &mut ChaCha8Rng| {
-        let mut id: [u8; 16] = chance.random();
-        id[..6].copy_from_slice(&at.to_be_bytes()[2..]);
-        id
+    let mut case: [u8; 16] = chance.random();
+    case[..6].copy_from_slice(&at.to_be_bytes()[2..]);
+    // Some squads have far more to do than others.
+    let squad = units[6 + chance.random_range(0..35_usize).min(chance.random_range(0..35))];
+    let draft = Draft {
+        case,
+        order: chance.random(),
+        squad: *squad.as_bytes(),
+        at,
+        open,
+        phase: ["ordered", "received", "on_scene", "fed_back"][chance.random_range(0..4)],
+        arrival: match chance.random_range(0..100) {
+            _ if open => "open",
+            0..=91 => "on_time",
+            92..=97 => "late",
+            _ => "undecided",
+        },
+        late: chance.random_bool(0.05),
     };
-    let (case, order) = (id(chance), chance.random());
-    let squad = units[6 + (chance.random_range(0.0..1.0_f64).powi(2) * 35.0) as usize];
     let (matter, words) = matter(chance);
     let road = ROADS[chance.random_range(0..ROADS.len())];
     let summary = format!("{road}{}号附近{words}，编号{number}", chance.random_range(1..400));
-    let class = ["complaint", "complaint", "complaint", "help"][chance.random_range(0..4)];
-    let channel = ["telephone", "telephone", "telephone", "web", "sms"][chance.random_range(0..5)];
-    let spread = |chance: &mut ChaCha8Rng, wide: f64| {
-        (0..4).map(|_| chance.random_range(-wide..wide)).sum::<f64>()
-    };
-    let place = chance.random_bool(0.95).then(|| {
-        Position::from_degrees(36.65 + spread(chance, 0.05), 117.05 + spread(chance, 0.08))
-            .expect("a place")
-    });
-    let arrival = match chance.random_range(0..100) {
-        _ if open => "open",
-        0..=91 => "on_time",
-        92..=97 => "late",
-        _ => "undecided",
-    };
-    let verdict = match arrival {
-        "open" => Value::Text(None),
-        "undecided" => "needs_review".into(),
-        decided => decided.into(),
-    };
-    let when = |value: i64, known: bool| Value::Int(known.then_some(value));
-    let late = chance.random_bool(0.05);
-    let timely = if late { "late" } else { "on_time" };
-    let about = serde_json::json!({
-        "class": class, "channel": channel, "matter": matter, "summary": summary,
-        "drill": false, "grave": false,
-    });
-    let ordered = at + 3 * MINUTE;
-    let phase = ["ordered", "received", "on_scene", "fed_back"][chance.random_range(0..4)];
-    let values = vec![
-        case.into(),
-        format!("{number:09}").into(),
-        if open { phase } else { "closed" }.into(),
-        (*squad.as_bytes()).into(),
-        order.into(),
-        case.map(|byte| !byte).into(),
-        at.into(),
-        ordered.into(),
-        when(ordered + 62 * MINUTE, open),
-        verdict,
-        when(at + 600 * MINUTE, !open),
-        12.into(),
-        about.to_string().into(),
-        class.into(),
-        channel.into(),
-        matter.into(),
-        false.into(),
-        chance.random_bool(0.01).into(),
-        (at - 2 * MINUTE).into(),
-        when(at + 500 * MINUTE, !open),
-        when(i64::from(!late), !open),
-        0.into(),
-        0.into(),
-        Value::Int(place.map(|place| place.lat_e7.into())),
-        Value::Int(place.map(|place| place.lon_e7.into())),
-        Value::Int(place.map(onscene_server::cases::project::place::cell)),
-        if channel == "telephone" { "" } else { "on_time" }.into(),
-        "on_time".into(),
-        Value::Int(None),
-        "".into(),
-        Value::Int(None),
-        if open { "" } else { timely }.into(),
-        when(at + 900 * MINUTE, open && phase == "fed_back"),
-    ];
-    let order_values = vec![
-        order.into(),
-        case.into(),
-        case.map(|byte| !byte).into(),
-        (*squad.as_bytes()).into(),
-        ordered.into(),
-        (ordered + 2 * MINUTE).into(),
-        "device".into(),
-        when(at + 600 * MINUTE, !open),
-        arrival.into(),
-        when(ordered + 62 * MINUTE, open),
-        when(ordered + 40 * MINUTE, !open),
-        if open { "open" } else { timely }.into(),
-        when(ordered + 4_000 * MINUTE, open),
-        when(at + 400 * MINUTE, !open),
-        if open { "" } else { "stopped" }.into(),
-        i64::from(chance.random_bool(0.03)).into(),
-        i64::from(chance.random_bool(0.04)).into(),
-    ];
-    Made { case, values, order_values, grams: grams(&summary).into_iter().collect() }
+    Made {
+        case,
+        values: draft.case_values(chance, number, matter, &summary),
+        order_values: draft.order_values(chance),
+        grams: grams(&summary).into_iter().collect(),
+    }
+}
+
+fn when(moment: i64, known: bool) -> Value {
+    Value::Int(known.then_some(moment))
+}
+
+fn place(chance: &mut ChaCha8Rng) -> Option<Position> {
+    let mut spread = |wide: f64| (0..4).map(|_| chance.random_range(-wide..wide)).sum::<f64>();
+    let (north, east) = (spread(0.05), spread(0.08));
+    let place = Position::from_degrees(36.65 + north, 117.05 + east).expect("a place");
+    chance.random_bool(0.95).then_some(place)
+}
+
+impl Draft {
+    /// In the order of [`CASE_COLUMNS`].
+    fn case_values(
+        &self,
+        chance: &mut ChaCha8Rng,
+        number: u32,
+        matter: &str,
+        summary: &str,
+    ) -> Vec<Value> {
+        let class = ["complaint", "complaint", "complaint", "help"][chance.random_range(0..4)];
+        let channels = ["telephone", "telephone", "telephone", "web", "sms"];
+        let channel = channels[chance.random_range(0..5)];
+        let about = serde_json::json!({
+            "class": class, "channel": channel, "matter": matter, "summary": summary,
+            "drill": false, "grave": false,
+        });
+        let verdict = match self.arrival {
+            "open" => Value::Text(None),
+            "undecided" => "needs_review".into(),
+            decided => decided.into(),
+        };
+        let (at, open) = (self.at, self.open);
+        let ordered = at + 3 * MINUTE;
+        let place = place(chance);
+        vec![
+            self.case.into(),
+            format!("{number:09}").into(),
+            if open { self.phase } else { "closed" }.into(),
+            self.squad.into(),
+            self.order.into(),
+            self.visit(),
+            at.into(),
+            ordered.into(),
+            when(ordered + 62 * MINUTE, open),
+            verdict,
+            when(at + 600 * MINUTE, !open),
+            12.into(),
+            about.to_string().into(),
+            class.into(),
+            channel.into(),
+            matter.into(),
+            false.into(),
+            chance.random_bool(0.01).into(),
+            (at - 2 * MINUTE).into(),
+            when(at + 500 * MINUTE, !open),
+            when(i64::from(!self.late), !open),
+            0.into(),
+            0.into(),
+            Value::Int(place.map(|place| place.lat_e7.into())),
+            Value::Int(place.map(|place| place.lon_e7.into())),
+            Value::Int(place.map(onscene_server::cases::project::place::cell)),
+            if channel == "telephone" { "" } else { "on_time" }.into(),
+            "on_time".into(),
+            Value::Int(None),
+            "".into(),
+            Value::Int(None),
+            if open { "" } else { self.timely() }.into(),
+            when(at + 900 * MINUTE, open && self.phase == "fed_back"),
+        ]
+    }
+
+    /// In the order of [`ORDER_COLUMNS`].
+    fn order_values(&self, chance: &mut ChaCha8Rng) -> Vec<Value> {
+        let (at, open) = (self.at, self.open);
+        let ordered = at + 3 * MINUTE;
+        vec![
+            self.order.into(),
+            self.case.into(),
+            self.visit(),
+            self.squad.into(),
+            ordered.into(),
+            (ordered + 2 * MINUTE).into(),
+            "device".into(),
+            when(at + 600 * MINUTE, !open),
+            self.arrival.into(),
+            when(ordered + 62 * MINUTE, open),
+            when(ordered + 40 * MINUTE, !open),
+            if open { "open" } else { self.timely() }.into(),
+            when(ordered + 4_000 * MINUTE, open),
+            when(at + 400 * MINUTE, !open),
+            if open { "" } else { "stopped" }.into(),
+            i64::from(chance.random_bool(0.03)).into(),
+            i64::from(chance.random_bool(0.04)).into(),
+        ]
+    }
+
+    fn visit(&self) -> Value {
+        self.case.map(|byte| !byte).into()
+    }
+
+    const fn timely(&self) -> &'static str {
+        if self.late { "late" } else { "on_time" }
+    }
 }
 
 fn matter(chance: &mut ChaCha8Rng) -> (&'static str, &'static str) {

@@ -16,7 +16,9 @@ mod plans;
 mod questions;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use onscene_server::store::Store;
 
@@ -73,7 +75,7 @@ async fn run(choice: Choice) {
     let results = questions::ask(&store, &city, &statements).await;
     println!("{:<34} {:>9} {:>9} {:>9} {:>9}", "question", "p50 ms", "p95 ms", "max ms", "goal");
     for result in &results {
-        let [half, most, all] = [0.5, 0.95, 1.0].map(|part| ms(result.quantile(part)));
+        let [half, most, all] = [50, 95, 100].map(|per_cent| ms(result.within(per_cent)));
         let mark = if most > ms(result.goal) { "missed" } else { "" };
         println!(
             "{:<34} {half:>9.1} {most:>9.1} {all:>9.1} {:>9.0} {mark}",

@@ -56,7 +56,7 @@ pub(crate) async fn of_the_slowest(store: &Store, asked: &[Asked], few: usize) -
         return vec!["plans are shown of SQLite alone".to_owned()];
     }
     let mut slowest: Vec<&Asked> = asked.iter().collect();
-    slowest.sort_by_key(|one| std::cmp::Reverse(one.quantile(0.95)));
+    slowest.sort_by_key(|one| std::cmp::Reverse(one.within(95)));
     let mut lines = Vec::new();
     for one in slowest.into_iter().take(few) {
         lines.push(format!("plan of: {}", one.name));

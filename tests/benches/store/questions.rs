@@ -1,6 +1,8 @@
 //! What screens ask, through the product's own functions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use onscene_server::auth::Sweep;
 use onscene_server::cases::due::due;
@@ -34,9 +36,9 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn quantile(&self, part: f64) -> Duration {
-        let last = self.took.len() - 1;
-        self.took[((last as f64) * part).ceil() as usize]
+    /// The time within which this many of a hundred answers came.
+    pub(crate) fn within(&self, per_cent: usize) -> Duration {
+        self.took[((self.took.len() - 1) * per_cent).div_ceil(100)]
     }
 }
 

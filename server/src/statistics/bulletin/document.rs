@@ -98,7 +98,7 @@ fn units(docx: Docx, story: &Story) -> Docx {
         "办结",
         "按时办结率",
     ];
-    const WIDTHS: [usize; 9] = [2_100, 780, 1_040, 780, 780, 1_040, 620, 720, 940];
+    const WIDTHS: [usize; 9] = [1_800, 800, 1_060, 820, 820, 1_060, 660, 840, 940];
     let rate =
         |unit: &UnitLine, name| per_cent(unit.counts.rate_of(name).and_then(|rate| rate.share));
     let lines = story.units.iter().map(|unit| {

@@ -3,8 +3,7 @@
 use docx_rs::{
     AlignmentType, HeightRule, LineSpacing, LineSpacingType, Paragraph, Run, RunFonts, Shading,
     ShdType, SpecialIndentType, Table, TableAlignmentType, TableBorder, TableBorderPosition,
-    TableBorders, TableCell, TableCellBorderPosition, TableLayoutType, TableRow, VAlignType,
-    WidthType,
+    TableBorders, TableCell, TableCellMargins, TableLayoutType, TableRow, VAlignType, WidthType,
 };
 
 /// Width of the text on the page, twentieths of a point.
@@ -13,6 +12,8 @@ pub(super) const WIDTH: usize = 8_800;
 const BAR: &str = "2F5C8F";
 const HEAD: &str = "E8EEF5";
 pub(super) const RED: &str = "C00000";
+/// Lines of a table that are kept on one page.
+const TOGETHER: usize = 30;
 /// Parts that a bar's lane is divided into.
 const PARTS: i64 = 40;
 
@@ -78,23 +79,27 @@ pub(super) struct Line {
 pub(super) fn table(heads: &[&str], widths: &[usize], lines: &[Line]) -> Table {
     let head = heads.iter().zip(widths).map(|(head, width)| {
         let text = Paragraph::new().add_run(head_run(head, 19)).align(AlignmentType::Center);
+        let text = text.keep_next(true);
         cell(text, *width).shading(Shading::new().shd_type(ShdType::Clear).fill(HEAD))
     });
     let mut rows = vec![TableRow::new(head.collect()).cant_split()];
-    for line in lines {
+    for (place, line) in lines.iter().enumerate() {
+        // A short table stays on one page; a long one is cut between lines.
+        let together = lines.len() <= TOGETHER && place + 1 < lines.len();
         let cells = line.cells.iter().zip(widths).enumerate().map(|(column, (text, width))| {
             let text = run(text, 20);
             let text = if line.bold { text.bold() } else { text };
-            let paragraph = Paragraph::new().add_run(text).keep_next(false);
+            let paragraph = Paragraph::new().add_run(text).keep_next(together);
             let paragraph = if column == 0 {
-                let left = i32::try_from(line.indent * 200 + 60).unwrap_or(60);
+                let left = i32::try_from(line.indent * 200 + 40).unwrap_or(40);
                 paragraph.indent(Some(left), None, None, None)
             } else {
                 paragraph.align(AlignmentType::Center)
             };
             cell(paragraph, *width)
         });
-        rows.push(TableRow::new(cells.collect()).cant_split());
+        let row = TableRow::new(cells.collect()).cant_split();
+        rows.push(row.row_height(360.0).height_rule(HeightRule::AtLeast));
     }
     framed(Table::new(rows), widths)
 }
@@ -108,30 +113,44 @@ pub(super) fn bars(lines: &[(String, i64, String)], full: i64) -> Table {
     let mut grid = vec![LABEL];
     grid.extend(std::iter::repeat_n(lane / parts, parts));
     grid.push(VALUE);
-    let rows = lines.iter().map(|(label, value, text)| {
+    let rows = lines.iter().enumerate().map(|(place, (label, value, text))| {
         let length = usize::try_from(value.saturating_mul(PARTS) / full.max(1)).unwrap_or(0);
         let length = length.clamp(usize::from(*value > 0), parts);
+        let together = place + 1 < lines.len();
         let words = |text: &str, align| {
-            Paragraph::new().add_run(run(text, 20)).align(align).keep_next(false)
+            Paragraph::new().add_run(run(text, 20)).align(align).keep_next(together)
         };
-        let mut cells = vec![plain(cell(words(label, AlignmentType::Right), LABEL))];
+        let mut cells = vec![cell(words(label, AlignmentType::Right), LABEL)];
         if length > 0 {
             let shade = Shading::new().shd_type(ShdType::Clear).fill(BAR);
             let bar = cell(words("", AlignmentType::Left), lane / parts * length);
-            cells.push(plain(bar.grid_span(length).shading(shade)));
+            cells.push(bar.grid_span(length).shading(shade));
         }
         if length < parts {
             let rest = cell(words("", AlignmentType::Left), lane / parts * (parts - length));
-            cells.push(plain(rest.grid_span(parts - length)));
+            cells.push(rest.grid_span(parts - length));
         }
-        cells.push(plain(cell(words(text, AlignmentType::Left), VALUE)));
-        TableRow::new(cells).cant_split().row_height(340.0).height_rule(HeightRule::Exact)
+        cells.push(cell(words(text, AlignmentType::Left), VALUE));
+        TableRow::new(cells).cant_split().row_height(380.0).height_rule(HeightRule::Exact)
     });
-    Table::without_borders(rows.collect())
+    // White lines keep the bars apart.
+    Table::new(rows.collect())
         .set_grid(grid)
         .layout(TableLayoutType::Fixed)
         .width(WIDTH, WidthType::Dxa)
         .align(TableAlignmentType::Center)
+        .set_borders(apart(TableBorderPosition::InsideH, TableBorderPosition::InsideV, 36))
+}
+
+/// White lines between the cells one way, none the other way and around.
+fn apart(white: TableBorderPosition, none: TableBorderPosition, size: usize) -> TableBorders {
+    TableBorders::new()
+        .set(TableBorder::new(white).color("FFFFFF").size(size))
+        .clear(none)
+        .clear(TableBorderPosition::Top)
+        .clear(TableBorderPosition::Left)
+        .clear(TableBorderPosition::Right)
+        .clear(TableBorderPosition::Bottom)
 }
 
 /// Upright bars, one for each day, in steps of a twelfth of the highest.
@@ -139,7 +158,7 @@ pub(super) fn columns(values: &[i64], labels: &[String]) -> Table {
     const STEPS: i64 = 12;
     let highest = values.iter().copied().max().unwrap_or(0).max(1);
     let width = WIDTH / values.len().max(1);
-    let empty = || Paragraph::new().add_run(run("", 4));
+    let empty = || Paragraph::new().add_run(run("", 4)).keep_next(true);
     let mut rows: Vec<TableRow> = (0..STEPS)
         .rev()
         .map(|step| {
@@ -160,21 +179,13 @@ pub(super) fn columns(values: &[i64], labels: &[String]) -> Table {
         cell(text, width)
     });
     rows.push(TableRow::new(labels.collect()).cant_split());
-    let white = |position| TableBorder::new(position).color("FFFFFF").size(10);
-    let borders = TableBorders::new()
-        .set(white(TableBorderPosition::InsideV))
-        .clear(TableBorderPosition::InsideH)
-        .clear(TableBorderPosition::Top)
-        .clear(TableBorderPosition::Left)
-        .clear(TableBorderPosition::Right)
-        .clear(TableBorderPosition::Bottom);
     Table::new(rows)
         .set_grid(vec![width; values.len()])
         .layout(TableLayoutType::Fixed)
         .width(width * values.len(), WidthType::Dxa)
         .align(TableAlignmentType::Center)
-        .margins(docx_rs::TableCellMargins::new().margin(0, 0, 0, 0))
-        .set_borders(borders)
+        .margins(TableCellMargins::new().margin(0, 0, 0, 0))
+        .set_borders(apart(TableBorderPosition::InsideV, TableBorderPosition::InsideH, 10))
 }
 
 fn cell(paragraph: Paragraph, width: usize) -> TableCell {
@@ -182,17 +193,6 @@ fn cell(paragraph: Paragraph, width: usize) -> TableCell {
         .add_paragraph(paragraph)
         .width(width, WidthType::Dxa)
         .vertical_align(VAlignType::Center)
-}
-
-fn plain(cell: TableCell) -> TableCell {
-    [
-        TableCellBorderPosition::Top,
-        TableCellBorderPosition::Bottom,
-        TableCellBorderPosition::Left,
-        TableCellBorderPosition::Right,
-    ]
-    .into_iter()
-    .fold(cell, TableCell::clear_border)
 }
 
 fn framed(table: Table, widths: &[usize]) -> Table {

@@ -208,10 +208,10 @@ fn compared(before: Period, then: i64, now: i64) -> String {
     }
 }
 
-/// `按时办结780件，占应按时的95.1%`
+/// `按时办结780件，按时办结率95.1%`
 fn in_time(rate: Option<Rate>, what: &str) -> String {
     match rate.filter(|rate| rate.of > 0) {
-        Some(rate) => format!("{what}{}件，{what}率{}", rate.met, per_cent(rate.share)),
+        Some(rate) => format!("{what}{}件，{}{}", rate.met, rate.title, per_cent(rate.share)),
         None => format!("无应{what}事项"),
     }
 }
