@@ -14,6 +14,7 @@
 //! | [`bundle`] | the evidence of a case in one file that proves itself |
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`cases`] | what is recorded, judged and owed about each case |
+//! | [`statistics`] | figures over a period |
 //! | [`vault`] | complainants, and who looked at them |
 //! | [`jobs`] | work to be done later |
 //! | [`poke`] | "something new", between requests |
@@ -40,6 +41,7 @@ pub mod picture;
 pub mod poke;
 pub mod problem;
 pub mod random;
+pub mod statistics;
 pub mod store;
 pub mod telemetry;
 pub mod vault;

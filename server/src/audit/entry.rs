@@ -97,6 +97,8 @@ actions! {
     ReuseSettled = 41, "reuse_settled";
     /// The evidence bundle of the case `subject` was exported.
     BundleExported = 50, "bundle_exported";
+    /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
+    Exported = 90, "exported";
 }
 
 impl Deed {

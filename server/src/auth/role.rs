@@ -103,6 +103,7 @@ const DISPATCHER: Grants = &[
     (Action::ReadTeams, Reach::Everything),
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
+    (Action::ReadStatistics, Reach::Everything),
     (Action::RegisterCases, Reach::Everything),
     (Action::DispatchCases, Reach::Everything),
     (Action::ConfirmOrders, Reach::Everything),
@@ -122,6 +123,7 @@ const UNIT_LEADER: Grants = &[
     (Action::RevokePhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
     (Action::ReadMeasures, Reach::Subtree),
+    (Action::ReadStatistics, Reach::Subtree),
     (Action::ConfirmOrders, Reach::Subtree),
     (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
@@ -143,6 +145,7 @@ const SUPERVISOR: Grants = &[
     (Action::ReadPhones, Reach::Subtree),
     (Action::ReadCases, Reach::Subtree),
     (Action::ExportCases, Reach::Subtree),
+    (Action::ReadStatistics, Reach::Subtree),
     (Action::SettleReviews, Reach::Subtree),
     (Action::TakeMeasures, Reach::Subtree),
     (Action::ReadMeasures, Reach::Subtree),
@@ -161,6 +164,7 @@ const LEADER: Grants = &[
     (Action::ReadPeople, Reach::Everything),
     (Action::ReadCases, Reach::Everything),
     (Action::ExportCases, Reach::Everything),
+    (Action::ReadStatistics, Reach::Everything),
     (Action::SettleReviews, Reach::Everything),
     (Action::TakeMeasures, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
@@ -175,6 +179,7 @@ const AUDITOR: Grants = &[
     (Action::ReadCases, Reach::Everything),
     (Action::ExportCases, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
+    (Action::ReadStatistics, Reach::Everything),
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
     (Action::AuditComplainants, Reach::Everything),
@@ -236,6 +241,8 @@ pub enum Action {
     Sync,
     /// See cases, their verdicts and evidence.
     ReadCases,
+    /// See figures, export them and the lists behind them.
+    ReadStatistics,
     /// Register cases.
     RegisterCases,
     /// Order units out.

@@ -10,6 +10,7 @@ use onscene_sync_core::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use super::dispatch::order_of;
+use super::project::refill;
 use super::{CaseError, act, deadline, evidence, judge, outcome, rejudge, tracks};
 use crate::app::App;
 use crate::hub::buckets::key;
@@ -35,6 +36,7 @@ pub const HANDLERS: &[(&str, Effect)] = &[
     (SETTLE, outcome::settle),
     (deadline::RECEIPT, deadline::deem_received),
     (deadline::OVERDUE, deadline::escalate),
+    (refill::REFILL, refill::refill),
 ];
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::Body;
-use onscene_sync_core::fact::body::{AboutOrder, OrderReceived, Ordered};
+use onscene_sync_core::fact::body::{AboutOrder, Ordered};
 use onscene_sync_core::id::{DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::place::Site;
 use onscene_sync_core::sync::message::Bucket;
@@ -75,7 +75,6 @@ pub async fn dispatch(
     lock_ahead(tx, id, withdrawn.iter().map(|(_, visit)| *visit), order.unit).await?;
     let mut stated = case.state(tx, app, bodies).await?;
     if let Some(issued) = stated.facts.last() {
-        note_order(tx, &case, *issued).await?;
         deadline::expect_receipt(tx, &case, *issued).await?;
     }
     for (unit, visit) in withdrawn {
@@ -185,34 +184,4 @@ pub async fn order_of(tx: &mut Tx, inspection: DocId) -> Result<Option<OrderOf>,
         })
     })
     .transpose()
-}
-
-/// Phones need not be watched any more for having fetched this order.
-pub(super) async fn note_receipt(tx: &mut Tx, received: &OrderReceived) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE dispatch_order SET received_at = $2 \
-         WHERE order_id = $1 AND (received_at IS NULL OR received_at > $2)",
-    )
-    .bind(&received.order.as_bytes()[..])
-    .bind(received.at.0)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-async fn note_order(tx: &mut Tx, case: &Case, order: FactId) -> Result<(), CaseError> {
-    let issued = &case.order(order)?.issued;
-    sqlx::query(
-        "INSERT INTO dispatch_order (order_id, case_id, inspection, unit_id, issued_at) \
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(&order.as_bytes()[..])
-    .bind(&case.id.as_bytes()[..])
-    .bind(&issued.body.inspection.as_bytes()[..])
-    .bind(&issued.body.unit.as_bytes()[..])
-    .bind(issued.at.0)
-    .execute(tx.conn())
-    .await
-    .map_err(StoreError::from)?;
-    Ok(())
 }

@@ -15,7 +15,8 @@
 //! | [`outcome`] | a unit's result becomes its feedback; what the team takes back or tells on scene |
 //! | [`deadline`] | receipt without a word, silence past the deadline |
 //! | [`record`], [`project`] | a case as its facts tell it, and the row that lists find it by |
-//! | [`list`], [`view`], [`site`] | what screens show and send |
+//! | [`list`], [`orders`], [`due`], [`narrow`] | lists of cases, orders and clocks |
+//! | [`view`], [`site`] | what screens show and send |
 //!
 //! Every use case is a function over a transaction: it reads the case under the lock of its
 //! document, checks, states facts, and inserts the jobs that follow, all at once or not at all.
@@ -24,11 +25,14 @@ pub mod act;
 pub mod admitted;
 pub mod deadline;
 pub mod dispatch;
+pub mod due;
 pub mod evidence;
 pub mod grounds;
 pub mod judge;
 pub mod list;
 pub mod measure;
+pub mod narrow;
+pub mod orders;
 pub mod outcome;
 pub mod project;
 pub mod record;

@@ -7,7 +7,7 @@ use onscene_sync_core::rules::policy::{Policies, Policy};
 use onscene_sync_core::rules::record::{CaseRecord, Order};
 use onscene_sync_core::time::Millis;
 
-use super::{CaseError, deadline, dispatch, project, rejudge};
+use super::{CaseError, deadline, project, rejudge};
 use crate::app::App;
 use crate::hub::append::append;
 use crate::hub::{HubError, documents};
@@ -88,7 +88,6 @@ impl Case {
         self.record = CaseRecord::from_facts(self.facts.iter().cloned());
         for (_, fact) in &appended.facts {
             if let Body::OrderReceived(received) = &fact.body {
-                dispatch::note_receipt(tx, received).await?;
                 rejudge::expect_for_receipt(tx, self.order(received.order)?, app.now()).await?;
             }
         }

@@ -78,6 +78,7 @@ pub async fn register(
         grave: new.grave,
     });
     let mut stated = case.state(tx, app, vec![body]).await?;
+    project::grams::note(tx, &case).await?;
     if new.grave {
         let leaders = roots(tx).await?;
         stated.pokes.extend(buckets::enter(tx, id, &leaders, now).await?);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bundle;
+mod bulletin;
 mod check;
 mod recover;
 mod serve;
@@ -56,6 +57,8 @@ enum Command {
     ///
     /// Run it on the hub's machine, with the hub's configuration and keys. Safe to repeat.
     Recover(RecoverArgs),
+    /// Write the bureau's bulletin (通报) of a month as a Word document.
+    Bulletin(bulletin::BulletinArgs),
     /// Look after the vault of complainants.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -123,6 +126,10 @@ enum CliError {
     Bundle(String),
     #[error("{0}")]
     Vault(String),
+    #[error("{0}")]
+    Bulletin(String),
+    #[error("{}: {source}", .path.display())]
+    Write { path: PathBuf, source: std::io::Error },
     #[error("at least one check failed")]
     CheckFailed,
 }
@@ -164,6 +171,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Bundle(bundle::BundleCommand::Export { case, file }) => {
             let config = configure(cli.config.as_deref())?;
             bundle::export(&config, case, &file, &mut std::io::stdout()).await?;
+        }
+        Command::Bulletin(args) => {
+            let config = configure(cli.config.as_deref())?;
+            bulletin::run(args, &config, &mut std::io::stdout()).await?;
         }
         Command::Vault(command) => {
             let config = configure(cli.config.as_deref())?;

@@ -14,6 +14,7 @@ pub mod complainants;
 pub mod devices;
 pub mod enrol;
 pub mod evidence;
+pub mod exports;
 pub mod extract;
 pub mod fields;
 mod health;
@@ -27,6 +28,7 @@ pub mod people;
 pub mod quarantine;
 pub mod reviews;
 mod serve;
+pub mod statistics;
 pub mod sync;
 pub mod teams;
 mod tus;
@@ -78,6 +80,8 @@ pub(crate) fn api() -> Routes {
         .merge(cases::routes())
         .merge(reviews::routes())
         .merge(measures::routes())
+        .merge(statistics::routes())
+        .merge(exports::routes())
         .merge(evidence::routes())
         .merge(audit::routes())
         .merge(complainants::routes())

@@ -128,7 +128,11 @@ async fn rename(
     Ok(Json(renamed.await?))
 }
 
-async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Unit>, StoreError> {
+/// The units of `sweep`, in the order in which they were added.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Unit>, StoreError> {
     let sql = format!(
         "{SWEEP} SELECT u.unit_id, u.parent, u.name, u.created_at \
          FROM unit u JOIN sweep s ON s.unit_id = u.unit_id ORDER BY u.unit_id"

@@ -21,7 +21,7 @@ mod tx;
 pub use connect::{Engine, Store};
 pub use error::{StoreError, TxError};
 pub use inspect::SchemaState;
-pub use rows::{RowExt, insert_many};
+pub use rows::{RowExt, Value, insert_many};
 pub use tx::Tx;
 
 #[cfg(test)]

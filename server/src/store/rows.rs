@@ -115,6 +115,82 @@ impl RowExt for AnyRow {
     }
 }
 
+/// What stands in a column, for statements that are put together from parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A whole number or null.
+    Int(Option<i64>),
+    /// Text or null.
+    Text(Option<String>),
+    /// Bytes or null.
+    Bytes(Option<Vec<u8>>),
+}
+
+impl Value {
+    /// Binds it as the query's next value.
+    pub fn bind<'q>(&'q self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
+        match self {
+            Self::Int(value) => query.bind(*value),
+            Self::Text(value) => query.bind(value.as_deref()),
+            Self::Bytes(value) => query.bind(value.as_deref()),
+        }
+    }
+
+    /// What stands in `column` of `row`, which is of the same type as this value.
+    ///
+    /// # Errors
+    /// When the column is absent or of another type.
+    pub fn read_alike(&self, row: &AnyRow, column: &str) -> Result<Self, StoreError> {
+        Ok(match self {
+            Self::Int(_) => Self::Int(row.opt_int(column)?),
+            Self::Text(_) => Self::Text(row.opt_text(column)?),
+            Self::Bytes(_) => Self::Bytes(row.opt_bytes(column)?),
+        })
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(Some(value.into()))
+    }
+}
+
+impl From<Millis> for Value {
+    fn from(value: Millis) -> Self {
+        Self::Int(Some(value.0))
+    }
+}
+
+impl From<Option<Millis>> for Value {
+    fn from(value: Option<Millis>) -> Self {
+        Self::Int(value.map(|value| value.0))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl From<[u8; 16]> for Value {
+    fn from(value: [u8; 16]) -> Self {
+        Self::Bytes(Some(value.to_vec()))
+    }
+}
+
 /// Rows in one statement, by descending size: few distinct statements, so that the engines'
 /// caches of prepared statements hold them all, and far from the limits on parameters
 /// (32,766 in SQLite, 65,535 in PostgreSQL).

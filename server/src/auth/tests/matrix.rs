@@ -30,7 +30,8 @@ fn expected() -> BTreeMap<&'static str, Callers> {
     let case_readers: &'static [Role] =
         &[Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor];
     let pressing: &'static [Role] = &[Dispatcher, Supervisor];
-    BTreeMap::from([
+    let mut all = of_figures();
+    all.extend([
         ("POST /v1/enrol", PHONES),
         ("POST /v1/token", PHONES),
         ("POST /v1/sync", PHONES),
@@ -56,6 +57,8 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/devices/{id}", Some(phone_readers)),
         ("POST /v1/devices/{id}/confirmation", Some(managers)),
         ("POST /v1/devices/{id}/revocation", Some(managers)),
+        ("GET /v1/orders", Some(case_readers)),
+        ("GET /v1/clocks", Some(case_readers)),
         ("GET /v1/cases", Some(case_readers)),
         ("GET /v1/cases/{id}", Some(case_readers)),
         ("GET /v1/cases/{id}/bundle", Some(&[Supervisor, Leader, Auditor])),
@@ -94,6 +97,20 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/audit/checkpoint", Some(&[Auditor])),
         ("GET /v1/audit/{n}/proof", Some(&[Auditor])),
         ("POST /v1/quarantine/{id}/settlement", Some(&[Supervisor])),
+    ]);
+    all
+}
+
+/// Figures, and files to take away.
+fn of_figures() -> BTreeMap<&'static str, Callers> {
+    let counting: &'static [Role] = &[Dispatcher, UnitLeader, Supervisor, Leader, Auditor];
+    BTreeMap::from([
+        ("GET /v1/statistics", Some(counting)),
+        ("GET /v1/exports/cases.csv", Some(counting)),
+        ("GET /v1/exports/cases.geojson", Some(counting)),
+        ("GET /v1/exports/cases.xlsx", Some(counting)),
+        ("GET /v1/exports/statistics.xlsx", Some(counting)),
+        ("GET /v1/exports/bulletin.docx", Some(counting)),
     ])
 }
 

@@ -89,6 +89,19 @@ impl Bureau {
         key: Option<&str>,
         body: Option<Vec<u8>>,
     ) -> Answer {
+        let (status, bytes) = self.send_raw(who, method, path, key, body).await;
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// The same with the answer's bytes as they are.
+    pub(super) async fn send_raw(
+        &self,
+        who: (Role, UnitId),
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> (u16, Vec<u8>) {
         let bearer = format!("Bearer {}", desk_key(who.0, who.1));
         let mut request =
             Request::builder().method(method).uri(path).header(header::AUTHORIZATION, bearer);
@@ -98,9 +111,7 @@ impl Bureau {
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = request.body(Body::from(body.unwrap_or_default())).unwrap();
-        let (status, bytes) = self.raw(request).await;
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        self.raw(request.body(Body::from(body.unwrap_or_default())).unwrap()).await
     }
 
     /// Any request, answered with bytes.
