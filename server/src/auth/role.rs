@@ -96,6 +96,8 @@ const ADMINISTRATOR: Grants = &[
     (Action::EnrolPhones, Reach::Everything),
     (Action::ReadPhones, Reach::Everything),
     (Action::RevokePhones, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
+    (Action::ManageMatters, Reach::Everything),
 ];
 
 const DISPATCHER: Grants = &[
@@ -110,6 +112,9 @@ const DISPATCHER: Grants = &[
     (Action::StoreComplainants, Reach::Everything),
     (Action::ReadComplainants, Reach::Everything),
     (Action::AnswerTeams, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
+    (Action::FindRepeats, Reach::Everything),
+    (Action::ExportSuggestions, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -125,6 +130,7 @@ const UNIT_LEADER: Grants = &[
     (Action::ConfirmOrders, Reach::Subtree),
     (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
+    (Action::ReadMatters, Reach::Everything),
 ];
 
 const INSPECTOR: Grants = &[
@@ -134,6 +140,7 @@ const INSPECTOR: Grants = &[
     (Action::ReadCases, Reach::OwnUnit),
     (Action::AskCentre, Reach::OwnUnit),
     (Action::Sync, Reach::OwnUnit),
+    (Action::ReadMatters, Reach::Everything),
 ];
 
 const SUPERVISOR: Grants = &[
@@ -153,6 +160,7 @@ const SUPERVISOR: Grants = &[
     (Action::EraseComplainants, Reach::Subtree),
     (Action::AuditComplainants, Reach::Subtree),
     (Action::Sync, Reach::Subtree),
+    (Action::ReadMatters, Reach::Everything),
 ];
 
 const LEADER: Grants = &[
@@ -165,6 +173,9 @@ const LEADER: Grants = &[
     (Action::TakeMeasures, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
     (Action::EraseComplainants, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
+    (Action::FindRepeats, Reach::Everything),
+    (Action::ExportSuggestions, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -178,6 +189,7 @@ const AUDITOR: Grants = &[
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
     (Action::AuditComplainants, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
 ];
 
 impl fmt::Display for Role {
@@ -268,6 +280,14 @@ pub enum Action {
     AskCentre,
     /// Answer teams that ask.
     AnswerTeams,
+    /// See the kinds of matter.
+    ReadMatters,
+    /// Add kinds of matter, change and close them.
+    ManageMatters,
+    /// Look for repeats, and see the chains of repeated cases.
+    FindRepeats,
+    /// Export what citizens suggest.
+    ExportSuggestions,
 }
 
 /// How far an action reaches.
@@ -319,6 +339,7 @@ mod tests {
             Action::EraseComplainants,
             Action::AskCentre,
             Action::AnswerTeams,
+            Action::ManageMatters,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
     }

@@ -13,6 +13,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::record::{Case, load};
 use super::{CaseError, grounds, measure};
 use crate::hub::kind_code;
+use crate::intake::{repeats, trace};
 use crate::store::{RowExt as _, Store, StoreError, Tx};
 
 /// Cases checked in one transaction.
@@ -92,9 +93,11 @@ pub async fn faults(store: &Store) -> Result<Vec<String>, StoreError> {
             store.with_read("verify.cases", after, |tx, after| Box::pin(faults_after(tx, after)));
         let (last, found) = read.await?;
         faults.extend(found);
-        let Some(last) = last else { return Ok(faults) };
+        let Some(last) = last else { break };
         after = last;
     }
+    faults.extend(repeats::faults(store).await?);
+    Ok(faults)
 }
 
 async fn faults_after(
@@ -129,6 +132,8 @@ async fn faults_after(
         }
         faults.extend(measure::faults(tx, &case).await?);
         faults.extend(grounds::faults(tx, &case).await?);
+        faults.extend(trace::fault(tx, id, &case.record).await?);
+        faults.extend(repeats::fault(tx, id, &case.record).await?);
     }
     Ok((last, faults))
 }
@@ -249,7 +254,7 @@ fn summary(case: &Case) -> Value {
 }
 
 /// The name of a plain enumeration's value in JSON.
-pub(super) fn name(value: &impl serde::Serialize) -> String {
+pub(crate) fn name(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(name)) => name,
         Ok(other) => other.to_string(),

@@ -13,20 +13,25 @@ mod command;
 pub mod complainants;
 pub mod devices;
 pub mod enrol;
+mod etag;
 pub mod evidence;
 pub mod extract;
 pub mod fields;
 mod health;
 pub mod idempotency;
+pub mod intake;
 pub mod keys;
 mod limits;
 pub mod live;
+pub mod matters;
 pub mod measures;
 mod observe;
 pub mod people;
 pub mod quarantine;
+pub mod repeats;
 pub mod reviews;
 mod serve;
+pub mod suggestions;
 pub mod sync;
 pub mod teams;
 mod tus;
@@ -82,6 +87,10 @@ pub(crate) fn api() -> Routes {
         .merge(audit::routes())
         .merge(complainants::routes())
         .merge(call_backs::routes())
+        .merge(matters::routes())
+        .merge(intake::routes())
+        .merge(repeats::routes())
+        .merge(suggestions::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never

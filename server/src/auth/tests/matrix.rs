@@ -90,6 +90,17 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/cases/{id}/call-backs", Some(&[UnitLeader, Inspector])),
         ("GET /v1/call-backs", DISPATCHERS),
         ("POST /v1/call-backs/{id}/answer", DISPATCHERS),
+        ("GET /v1/matters", ALL),
+        ("GET /v1/matters/{key}", ALL),
+        ("POST /v1/matters", ADMINISTRATORS),
+        ("PUT /v1/matters/{key}", ADMINISTRATORS),
+        ("POST /v1/cases/{id}/refusal", DISPATCHERS),
+        ("POST /v1/cases/{id}/answer", DISPATCHERS),
+        ("GET /v1/cases/{id}/repeats", Some(&[Dispatcher, Leader])),
+        ("POST /v1/cases/{id}/repeats", DISPATCHERS),
+        ("POST /v1/cases/{id}/repeats/{statement}/withdrawal", DISPATCHERS),
+        ("POST /v1/repeat-search", DISPATCHERS),
+        ("GET /v1/suggestions", Some(&[Dispatcher, Leader])),
         ("GET /v1/audit", Some(&[Auditor])),
         ("GET /v1/audit/checkpoint", Some(&[Auditor])),
         ("GET /v1/audit/{n}/proof", Some(&[Auditor])),
@@ -157,6 +168,7 @@ fn filled(path: &str) -> String {
         .replace("{key}", &"0".repeat(64))
         .replace("{fact}", &fact)
         .replace("{order}", &fact)
+        .replace("{statement}", &fact)
         .replace("{judged}", &fact)
 }
 
