@@ -51,12 +51,14 @@ CREATE TABLE case_trace (
     case_id BYTEA PRIMARY KEY,
     matter TEXT NOT NULL,
     class TEXT NOT NULL,
+    grave BIGINT NOT NULL,
     registered_at BIGINT NOT NULL,
     lat_e7 BIGINT,
     lon_e7 BIGINT,
     cell BIGINT
 );
 CREATE INDEX case_trace_cell ON case_trace (cell, registered_at) WHERE cell IS NOT NULL;
+CREATE INDEX case_trace_registered ON case_trace (registered_at);
 CREATE INDEX case_trace_matter ON case_trace (matter, registered_at);
 CREATE INDEX case_trace_class ON case_trace (class, registered_at);
 
@@ -93,6 +95,7 @@ CREATE TABLE case_origin (
     reference TEXT NOT NULL,
     case_id BYTEA NOT NULL UNIQUE,
     content BYTEA NOT NULL,
+    link TEXT,
     PRIMARY KEY (source, reference)
 );
 

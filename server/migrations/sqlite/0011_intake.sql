@@ -51,12 +51,14 @@ CREATE TABLE case_trace (
     case_id BLOB PRIMARY KEY,
     matter TEXT NOT NULL,
     class TEXT NOT NULL,
+    grave INTEGER NOT NULL,
     registered_at INTEGER NOT NULL,
     lat_e7 INTEGER,
     lon_e7 INTEGER,
     cell INTEGER
 ) STRICT;
 CREATE INDEX case_trace_cell ON case_trace (cell, registered_at) WHERE cell IS NOT NULL;
+CREATE INDEX case_trace_registered ON case_trace (registered_at);
 CREATE INDEX case_trace_matter ON case_trace (matter, registered_at);
 CREATE INDEX case_trace_class ON case_trace (class, registered_at);
 
@@ -93,6 +95,7 @@ CREATE TABLE case_origin (
     reference TEXT NOT NULL,
     case_id BLOB NOT NULL UNIQUE,
     content BLOB NOT NULL,
+    link TEXT,
     PRIMARY KEY (source, reference)
 ) STRICT;
 

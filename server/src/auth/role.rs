@@ -24,19 +24,21 @@ pub enum Role {
     Leader,
     /// Reads everything, writes nothing.
     Auditor,
+    /// Another system, such as the city's own app: reports matters and sees public ones, by Open311.
+    WebIntake,
 }
 
 /// A name that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` is no role: use administrator, dispatcher, unit_leader, inspector, supervisor, leader \
-     or auditor"
+    "`{0}` is no role: use administrator, dispatcher, unit_leader, inspector, supervisor, leader, \
+     auditor or web_intake"
 )]
 pub struct UnknownRole(String);
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Administrator,
         Self::Dispatcher,
         Self::UnitLeader,
@@ -44,6 +46,7 @@ impl Role {
         Self::Supervisor,
         Self::Leader,
         Self::Auditor,
+        Self::WebIntake,
     ];
 
     /// As it stands in JSON and in the database.
@@ -57,6 +60,7 @@ impl Role {
             Self::Supervisor => "supervisor",
             Self::Leader => "leader",
             Self::Auditor => "auditor",
+            Self::WebIntake => "web_intake",
         }
     }
 
@@ -77,6 +81,7 @@ impl Role {
             Self::Supervisor => SUPERVISOR,
             Self::Leader => LEADER,
             Self::Auditor => AUDITOR,
+            Self::WebIntake => WEB_INTAKE,
         };
         let grant = granted.iter().find(|(granted, _)| *granted == action);
         grant.map_or(Reach::Nothing, |(_, reach)| *reach)
@@ -192,6 +197,8 @@ const AUDITOR: Grants = &[
     (Action::ReadMatters, Reach::Everything),
 ];
 
+const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -288,6 +295,8 @@ pub enum Action {
     FindRepeats,
     /// Export what citizens suggest.
     ExportSuggestions,
+    /// Report matters and see public ones, by Open311.
+    UseOpen311,
 }
 
 /// How far an action reaches.

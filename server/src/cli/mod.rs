@@ -3,6 +3,7 @@
 mod audit;
 mod bundle;
 mod check;
+mod import;
 mod recover;
 mod serve;
 mod vault;
@@ -56,6 +57,9 @@ enum Command {
     ///
     /// Run it on the hub's machine, with the hub's configuration and keys. Safe to repeat.
     Recover(RecoverArgs),
+    /// Register cases from a file. The hub may run meanwhile.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Look after the vault of complainants.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -123,6 +127,10 @@ enum CliError {
     Bundle(String),
     #[error("{0}")]
     Vault(String),
+    #[error("{0}")]
+    Import(String),
+    #[error("not everything was registered")]
+    NotAllImported,
     #[error("at least one check failed")]
     CheckFailed,
 }
@@ -164,6 +172,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Bundle(bundle::BundleCommand::Export { case, file }) => {
             let config = configure(cli.config.as_deref())?;
             bundle::export(&config, case, &file, &mut std::io::stdout()).await?;
+        }
+        Command::Import(command) => {
+            let config = configure(cli.config.as_deref())?;
+            import::run(command, config, &mut std::io::stdout()).await?;
         }
         Command::Vault(command) => {
             let config = configure(cli.config.as_deref())?;

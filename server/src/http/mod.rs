@@ -26,6 +26,7 @@ pub mod live;
 pub mod matters;
 pub mod measures;
 mod observe;
+pub mod open311;
 pub mod people;
 pub mod quarantine;
 pub mod repeats;
@@ -55,7 +56,8 @@ pub use serve::{Slot, Stop, Stopper, serve};
 /// another bound set it with [`body_limit`] or stand in `unhurried`.
 pub fn router(app: &App) -> Router {
     let http = &app.config.http;
-    let hurried = deadline(api().into_router(app), http.request_timeout_s);
+    let routes = api().into_router(app).merge(open311::router(app));
+    let hurried = deadline(routes, http.request_timeout_s);
     let bounded = limits::in_flight(hurried.merge(unhurried().into_router(app)), http.in_flight);
     let uploads = limits::in_flight(uploads().into_router(app), app.config.evidence.uploads);
     bounded

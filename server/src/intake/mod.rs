@@ -7,10 +7,12 @@
 //! | [`trace`] | what repeats are looked for by, one row for each case |
 //! | [`repeats`] | cases that are likely one matter, and the chains that people make of them |
 //! | [`suggestions`] | what citizens suggest, by period, grouped by likeness |
+//! | [`import`] | cases from files, line by line, none lost |
 //!
 //! Putting a matter on record itself is [`cases::register`](crate::cases::register).
 
 pub mod at_once;
+pub mod import;
 pub mod matters;
 pub mod repeats;
 pub mod suggestions;

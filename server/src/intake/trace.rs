@@ -33,6 +33,7 @@ pub const HANDLERS: &[(&str, Effect)] = &[(FILL, fill)];
 struct Trace {
     matter: String,
     class: String,
+    grave: bool,
     registered_at: Millis,
     /// WGS-84.
     position: Option<Position>,
@@ -44,7 +45,7 @@ impl Trace {
     /// `None` for a drill.
     fn of(record: &CaseRecord) -> Option<Self> {
         let registration = record.registration.as_ref()?;
-        let Registered { class, matter, summary, site, drill, .. } = &registration.body;
+        let Registered { class, matter, summary, site, drill, grave, .. } = &registration.body;
         if *drill {
             return None;
         }
@@ -55,6 +56,7 @@ impl Trace {
         Some(Self {
             matter: matter.clone(),
             class: name(class),
+            grave: *grave,
             registered_at: registration.at,
             position: centre.and_then(|at| Position::from_degrees(at.lat, at.lon).ok()),
             bands,
@@ -67,15 +69,16 @@ impl Trace {
 /// # Errors
 /// When the database refuses.
 pub async fn write(tx: &mut Tx, case: DocId, record: &CaseRecord) -> Result<(), StoreError> {
-    const ROW: &str = "INSERT INTO case_trace (case_id, matter, class, registered_at, lat_e7, lon_e7, \
-         cell) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (case_id) DO NOTHING";
+    const ROW: &str = "INSERT INTO case_trace (case_id, matter, class, grave, registered_at, lat_e7, lon_e7, \
+         cell) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (case_id) DO NOTHING";
     const BANDS: &str = "INSERT INTO case_band (band, registered_at, case_id)";
     let Some(trace) = Trace::of(record) else { return Ok(()) };
-    let Trace { matter, class, registered_at, position, bands } = &trace;
+    let Trace { matter, class, grave, registered_at, position, bands } = &trace;
     let done = sqlx::query(ROW)
         .bind(&case.as_bytes()[..])
         .bind(matter)
         .bind(class)
+        .bind(i64::from(*grave))
         .bind(registered_at.0)
         .bind(position.map(|position| i64::from(position.lat_e7)))
         .bind(position.map(|position| i64::from(position.lon_e7)))
@@ -109,7 +112,7 @@ pub async fn fault(
 
 /// The trace as it stands, with those of the bands `expected` that are there.
 async fn read(tx: &mut Tx, case: DocId, expected: &[i64]) -> Result<Option<Trace>, StoreError> {
-    const ROW: &str = "SELECT matter, class, registered_at, lat_e7, lon_e7, cell FROM case_trace \
+    const ROW: &str = "SELECT matter, class, grave, registered_at, lat_e7, lon_e7, cell FROM case_trace \
          WHERE case_id = $1";
     const BAND: &str = "SELECT band FROM case_band \
          WHERE band = $1 AND registered_at = $2 AND case_id = $3";
@@ -131,7 +134,7 @@ async fn read(tx: &mut Tx, case: DocId, expected: &[i64]) -> Result<Option<Trace
     // A wrong cell hides the case as surely as a wrong position.
     let position = position.filter(|_| row.opt_int("cell").is_ok_and(|found| found == cell));
     let (matter, class) = (row.text("matter")?, row.text("class")?);
-    Ok(Some(Trace { matter, class, registered_at, position, bands }))
+    Ok(Some(Trace { matter, class, grave: row.int("grave")? != 0, registered_at, position, bands }))
 }
 
 /// Handler of [`FILL`]: a batch of cases, and the next job.

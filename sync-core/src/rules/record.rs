@@ -257,6 +257,25 @@ impl CaseRecord {
                     measure.concluded.push(Stated { fact, at, body });
                 }
             }
+            Body::Originated(_)
+            | Body::Refused(_)
+            | Body::AnsweredFrom(_)
+            | Body::RepeatOf(_)
+            | Body::RepeatTakenBack(_) => self.take_first_call(fact, at, body),
+            Body::Accepted(_)
+            | Body::Arrival(_)
+            | Body::Note(_)
+            | Body::Evidence(_)
+            | Body::Outcome(_)
+            | Body::Told(_)
+            | Body::Withdrawal(_)
+            | Body::Finding(_)
+            | Body::SiteCorrection(_) => {}
+        }
+    }
+
+    fn take_first_call(&mut self, fact: FactId, at: Millis, body: Body) {
+        match body {
             Body::Originated(body) => {
                 self.origin.get_or_insert(Stated { fact, at, body });
             }
@@ -268,15 +287,7 @@ impl CaseRecord {
             Body::RepeatTakenBack(body) => {
                 self.repeats_taken_back.push(Stated { fact, at, body });
             }
-            Body::Accepted(_)
-            | Body::Arrival(_)
-            | Body::Note(_)
-            | Body::Evidence(_)
-            | Body::Outcome(_)
-            | Body::Told(_)
-            | Body::Withdrawal(_)
-            | Body::Finding(_)
-            | Body::SiteCorrection(_) => {}
+            _ => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod at_once;
 mod matters;
+mod open311;
 mod repeats;
 mod suggestions;
 
