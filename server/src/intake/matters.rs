@@ -100,10 +100,9 @@ pub async fn require_open(tx: &mut Tx, key: &str) -> Result<Matter, CaseError> {
 /// The start of a sentence that names the kinds whose key or name is most like one of `words`.
 #[must_use]
 pub fn did_you_mean(open: &[Matter], words: &[&str]) -> String {
-    let words: Vec<Pairs> = words.iter().map(|word| Pairs::of(word)).collect();
     let likeness = |matter: &Matter| {
-        let names = [&matter.key, &matter.zh, &matter.en].map(|name| Pairs::of(name));
-        let pairs = words.iter().flat_map(|word| names.iter().map(|name| word.likeness(name)));
+        let names = [&matter.key, &matter.zh, &matter.en];
+        let pairs = words.iter().flat_map(|word| names.map(|name| alike(word, name)));
         pairs.fold(0.0, f64::max)
     };
     let mut near: Vec<(f64, &Matter)> =
@@ -112,6 +111,19 @@ pub fn did_you_mean(open: &[Matter], words: &[&str]) -> String {
     let names: Vec<_> =
         near.iter().take(NAMED).map(|(_, m)| format!("`{}` ({})", m.key, m.zh)).collect();
     if names.is_empty() { String::new() } else { format!("did you mean {}? ", names.join(" or ")) }
+}
+
+/// By pairs of characters; words of a few Chinese characters also by the characters alone.
+fn alike(word: &str, name: &str) -> f64 {
+    let pairs = Pairs::of(word).likeness(&Pairs::of(name));
+    if word.is_ascii() || name.is_ascii() {
+        return pairs;
+    }
+    let shared = word.chars().filter(|c| name.contains(*c)).count();
+    let most = word.chars().count() + name.chars().count();
+    #[expect(clippy::cast_precision_loss, reason = "names have a hundred characters")]
+    let characters = 1.6 * shared as f64 / most as f64;
+    pairs.max(characters)
 }
 
 /// Adds a kind; `false` when its key is taken.

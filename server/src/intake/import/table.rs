@@ -59,14 +59,20 @@ impl Table {
             .from_reader(&bytes[start..]);
         let mut lines: Vec<Line> = Vec::new();
         let mut record = csv::ByteRecord::new();
+        // The reader counts lines from where it stood, which may be before a line end or empty lines.
+        let (mut counted, mut number) = (start, 1);
         while reader.read_byte_record(&mut record).is_ok_and(|more| more) {
             let Some(position) = record.position() else { break };
-            let begin = start + usize::try_from(position.byte()).unwrap_or(usize::MAX);
+            let stood = start + usize::try_from(position.byte()).unwrap_or(usize::MAX);
+            let ends = bytes[stood..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let begin = stood + ends.count();
+            number += bytes[counted..begin].iter().filter(|byte| **byte == b'\n').count() as u64;
+            counted = begin;
             if let Some(last) = lines.last_mut() {
                 last.raw.end = begin;
             }
             let cells = record.iter().map(<[u8]>::to_vec).collect();
-            lines.push(Line { number: position.line(), raw: begin..bytes.len(), cells });
+            lines.push(Line { number, raw: begin..bytes.len(), cells });
             if lines.len() > IMPORT_ROWS {
                 return Err(TableError::TooLong);
             }

@@ -98,17 +98,22 @@ async fn chains_survive_merges_rings_and_decisions_taken_back(store: TestStore) 
     assert_eq!(twice.ok()["repeats"].as_array().unwrap().len(), 1);
     assert!(desks.faults().await.is_empty(), "{:?}", desks.faults().await);
 
-    let statement = |view: &Value, n: usize| text(&view["repeats"][n]["id"]);
+    let statement = |view: &Value, of: usize| {
+        let mut repeats = view["repeats"].as_array().unwrap().iter();
+        text(&repeats.find(|repeat| repeat["case"] == cases[of]).unwrap()["id"])
+    };
     let take_back = async |case: usize, statement: String| {
         let path = format!("/v1/cases/{}/repeats/{statement}/withdrawal", cases[case]);
         desks.post(&path, json!({ "reason": "another stall" })).await
     };
     take_back(3, statement(&bridge, 1)).await.ok();
     assert_eq!(chain(0).await, 4, "the ring still holds them");
-    let view = take_back(3, statement(&joins, 0)).await.ok();
-    assert_eq!(view["repeats"][0]["taken_back"]["reason"], "another stall");
+    let view = take_back(3, statement(&joins, 2)).await.ok();
+    let mut repeats = view["repeats"].as_array().unwrap().iter();
+    let taken = repeats.find(|repeat| repeat["case"] == cases[2]).unwrap();
+    assert_eq!(taken["taken_back"]["reason"], "another stall");
     assert_eq!((chain(0).await, chain(3).await, chain(2).await), (3, 3, 0));
-    take_back(3, statement(&joins, 0)).await.expect(400, "invalid");
+    take_back(3, statement(&joins, 2)).await.expect(400, "invalid");
     link(2, 2).await.expect(400, "invalid");
     let nobody = json!({ "case": "00000000-0000-0000-0000-00000000ffff" });
     desks.post(&format!("/v1/cases/{}/repeats", cases[0]), nobody).await.expect(400, "invalid");
