@@ -18,7 +18,8 @@ use crate::evidence;
 use crate::http::Stopper;
 use crate::http::live::Listeners;
 use crate::hub::documents::Warm;
-use crate::jobs::Jobs;
+use crate::intake;
+use crate::jobs::{Effect, Jobs};
 use crate::keys::{KeyError, Keys};
 use crate::poke::Pokes;
 use crate::random::{self, Random, SeededRandom, SystemRandom};
@@ -116,7 +117,7 @@ impl App {
             keys: Arc::new(keys),
             pokes: Pokes::default(),
             listeners: Listeners::default(),
-            jobs: Jobs::new(cases::admitted::HANDLERS, evidence::WORK),
+            jobs: Jobs::new(&handlers(), evidence::WORK),
             stopper: Stopper::default(),
             warm: Arc::default(),
             audit: Arc::default(),
@@ -156,7 +157,7 @@ impl App {
             random,
             pokes: Pokes::default(),
             listeners: Listeners::default(),
-            jobs: Jobs::new(cases::admitted::HANDLERS, evidence::WORK),
+            jobs: Jobs::new(&handlers(), evidence::WORK),
             stopper: Stopper::default(),
             warm: Arc::default(),
             audit: Arc::default(),
@@ -187,6 +188,10 @@ impl App {
     pub fn new_id(&self) -> [u8; 16] {
         crate::random::uuid_v7(&*self.random, self.now())
     }
+}
+
+fn handlers() -> Vec<(&'static str, Effect)> {
+    [cases::admitted::HANDLERS, intake::trace::HANDLERS].concat()
 }
 
 /// An empty path where the system does not tell: then no picture is looked at, which says why.

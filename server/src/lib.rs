@@ -13,6 +13,7 @@
 //! | [`audit`] | the log that shows when it is rewritten |
 //! | [`bundle`] | the evidence of a case in one file that proves itself |
 //! | [`hub`] | documents, devices and feeds in the database |
+//! | [`intake`] | kinds of matter, what is settled at the first call, repeats, imports |
 //! | [`cases`] | what is recorded, judged and owed about each case |
 //! | [`statistics`] | figures over a period |
 //! | [`vault`] | complainants, and who looked at them |
@@ -34,6 +35,7 @@ pub mod demo;
 pub mod evidence;
 pub mod http;
 pub mod hub;
+pub mod intake;
 pub mod jobs;
 pub mod keys;
 pub mod phone;

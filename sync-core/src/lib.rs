@@ -15,6 +15,7 @@
 //! | [`rules`] | facts in, verdict out |
 //! | [`audit`] | the log that shows when it is rewritten |
 //! | [`privacy`] | what would give a person away in a free text |
+//! | [`likeness`] | how alike two texts are, in Chinese as in English |
 //! | [`sync`] | both halves of the protocol |
 //!
 //! Deliberately absent: files, sockets, threads, a clock, randomness. They are arguments, and the
@@ -29,6 +30,7 @@ pub mod fact;
 pub mod guard;
 pub mod handover;
 pub mod id;
+pub mod likeness;
 pub mod limits;
 pub mod place;
 pub mod privacy;

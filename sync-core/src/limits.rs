@@ -123,3 +123,8 @@ pub const CARRIED_CHANGES: u64 = 2_000;
 pub const CARRIED_BYTES: u64 = 16 * 1024 * 1024;
 /// Facts of cases that a phone keeps on a colleague's word until it has synced.
 pub const TOLD_FACTS: u64 = 4_000;
+
+/// Bytes of a file of cases.
+pub const IMPORT_BYTES: usize = 64 * 1024 * 1024;
+/// Cases in such a file.
+pub const IMPORT_ROWS: usize = 200_000;

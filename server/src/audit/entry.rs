@@ -99,6 +99,11 @@ actions! {
     BundleExported = 50, "bundle_exported";
     /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
     Exported = 90, "exported";
+    /// A kind of matter was added; `detail` is its key.
+    MatterAdded = 60, "matter_added";
+    /// A kind of matter was changed, closed or opened again; `detail` is its key, `object` the version
+    /// (8 bytes).
+    MatterChanged = 61, "matter_changed";
 }
 
 impl Deed {
@@ -275,6 +280,10 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::ReviewSettled(settled) => Some(settled.by),
         Body::MeasureTaken(measure) => measure.by,
         Body::MeasureConcluded(concluded) => Some(concluded.by),
+        Body::Refused(refused) => Some(refused.by),
+        Body::AnsweredFrom(answered) => Some(answered.by),
+        Body::RepeatOf(repeat) => Some(repeat.by),
+        Body::RepeatTakenBack(taken) => Some(taken.by),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)
@@ -309,6 +318,11 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::ToldOnScene(_) => "told_on_scene",
         Body::MeasureTaken(_) => "measure_taken",
         Body::MeasureConcluded(_) => "measure_concluded",
+        Body::Refused(_) => "refused",
+        Body::AnsweredFrom(_) => "answered_from",
+        Body::RepeatOf(_) => "repeat_of",
+        Body::RepeatTakenBack(_) => "repeat_taken_back",
+        Body::Originated(_) => "originated",
         _ => "of_a_phone",
     }
 }

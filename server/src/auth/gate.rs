@@ -10,10 +10,10 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::credentials;
 use super::jwk::DeviceKey;
 use super::role::{Action, Reach};
 use super::viewer::forbidden;
+use super::{api_key, credentials};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -37,6 +37,8 @@ pub enum Access {
     May(Action),
     /// The same, but never with a phone, whoever carries it.
     Desk(Action),
+    /// The same for another system, which may also send its key as GeoReport's `api_key`.
+    ApiKey(Action),
 }
 
 /// One method of one address.
@@ -181,6 +183,13 @@ async fn gate(
     request: Request,
     next: Next,
 ) -> Response {
+    let request = match access {
+        Access::ApiKey(_) => match api_key::to_bearer(request, app.config.http.body_bytes).await {
+            Ok(request) => request,
+            Err(problem) => return problem.into_response(),
+        },
+        _ => request,
+    };
     let (mut parts, body) = request.into_parts();
     let with_proof = parts.headers.contains_key(&DPOP);
     let mut response = match admit(&app, access, &mut parts).await {
@@ -202,7 +211,7 @@ async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<(), Probl
             return Ok(());
         }
         Access::Phone => Action::Sync,
-        Access::May(action) | Access::Desk(action) => action,
+        Access::May(action) | Access::Desk(action) | Access::ApiKey(action) => action,
     };
     let viewer = credentials::viewer(app, parts).await?;
     let revoked = viewer.seat.is_some_and(|seat| seat.revoked);
@@ -213,7 +222,7 @@ async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<(), Probl
     } else if revoked {
         return Err(credentials::revoked());
     }
-    if matches!(access, Access::Desk(_)) && viewer.seat.is_some() {
+    if matches!(access, Access::Desk(_) | Access::ApiKey(_)) && viewer.seat.is_some() {
         return Err(credentials::not_a_desk());
     }
     // A revoked phone hands in what it holds, whatever its owner does by now.

@@ -12,6 +12,7 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 
+mod api_key;
 mod credentials;
 pub mod dpop;
 pub mod enrol;

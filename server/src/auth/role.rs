@@ -24,19 +24,21 @@ pub enum Role {
     Leader,
     /// Reads everything, writes nothing.
     Auditor,
+    /// Another system, such as the city's own app: reports matters and sees public ones, by Open311.
+    WebIntake,
 }
 
 /// A name that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` is no role: use administrator, dispatcher, unit_leader, inspector, supervisor, leader \
-     or auditor"
+    "`{0}` is no role: use administrator, dispatcher, unit_leader, inspector, supervisor, leader, \
+     auditor or web_intake"
 )]
 pub struct UnknownRole(String);
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Administrator,
         Self::Dispatcher,
         Self::UnitLeader,
@@ -44,6 +46,7 @@ impl Role {
         Self::Supervisor,
         Self::Leader,
         Self::Auditor,
+        Self::WebIntake,
     ];
 
     /// As it stands in JSON and in the database.
@@ -57,6 +60,7 @@ impl Role {
             Self::Supervisor => "supervisor",
             Self::Leader => "leader",
             Self::Auditor => "auditor",
+            Self::WebIntake => "web_intake",
         }
     }
 
@@ -77,6 +81,7 @@ impl Role {
             Self::Supervisor => SUPERVISOR,
             Self::Leader => LEADER,
             Self::Auditor => AUDITOR,
+            Self::WebIntake => WEB_INTAKE,
         };
         let grant = granted.iter().find(|(granted, _)| *granted == action);
         grant.map_or(Reach::Nothing, |(_, reach)| *reach)
@@ -96,6 +101,8 @@ const ADMINISTRATOR: Grants = &[
     (Action::EnrolPhones, Reach::Everything),
     (Action::ReadPhones, Reach::Everything),
     (Action::RevokePhones, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
+    (Action::ManageMatters, Reach::Everything),
 ];
 
 const DISPATCHER: Grants = &[
@@ -111,6 +118,9 @@ const DISPATCHER: Grants = &[
     (Action::StoreComplainants, Reach::Everything),
     (Action::ReadComplainants, Reach::Everything),
     (Action::AnswerTeams, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
+    (Action::FindRepeats, Reach::Everything),
+    (Action::ExportSuggestions, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -127,6 +137,7 @@ const UNIT_LEADER: Grants = &[
     (Action::ConfirmOrders, Reach::Subtree),
     (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
+    (Action::ReadMatters, Reach::Everything),
 ];
 
 const INSPECTOR: Grants = &[
@@ -136,6 +147,7 @@ const INSPECTOR: Grants = &[
     (Action::ReadCases, Reach::OwnUnit),
     (Action::AskCentre, Reach::OwnUnit),
     (Action::Sync, Reach::OwnUnit),
+    (Action::ReadMatters, Reach::Everything),
 ];
 
 const SUPERVISOR: Grants = &[
@@ -156,6 +168,7 @@ const SUPERVISOR: Grants = &[
     (Action::EraseComplainants, Reach::Subtree),
     (Action::AuditComplainants, Reach::Subtree),
     (Action::Sync, Reach::Subtree),
+    (Action::ReadMatters, Reach::Everything),
 ];
 
 const LEADER: Grants = &[
@@ -169,6 +182,9 @@ const LEADER: Grants = &[
     (Action::TakeMeasures, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
     (Action::EraseComplainants, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
+    (Action::FindRepeats, Reach::Everything),
+    (Action::ExportSuggestions, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -183,7 +199,10 @@ const AUDITOR: Grants = &[
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
     (Action::AuditComplainants, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
 ];
+
+const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -275,6 +294,16 @@ pub enum Action {
     AskCentre,
     /// Answer teams that ask.
     AnswerTeams,
+    /// See the kinds of matter.
+    ReadMatters,
+    /// Add kinds of matter, change and close them.
+    ManageMatters,
+    /// Look for repeats, and see the chains of repeated cases.
+    FindRepeats,
+    /// Export what citizens suggest.
+    ExportSuggestions,
+    /// Report matters and see public ones, by Open311.
+    UseOpen311,
 }
 
 /// How far an action reaches.
@@ -326,6 +355,7 @@ mod tests {
             Action::EraseComplainants,
             Action::AskCentre,
             Action::AnswerTeams,
+            Action::ManageMatters,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
     }

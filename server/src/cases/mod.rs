@@ -151,7 +151,7 @@ impl TxError for CaseError {
 }
 
 /// A text that must say something, within the limit.
-fn required_text(field: &'static str, text: &str) -> Result<(), CaseError> {
+pub(crate) fn required_text(field: &'static str, text: &str) -> Result<(), CaseError> {
     if text.trim().is_empty() {
         return Err(CaseError::Invalid { field, why: "must say something".to_owned() });
     }
@@ -159,7 +159,7 @@ fn required_text(field: &'static str, text: &str) -> Result<(), CaseError> {
 }
 
 /// A text within the limit.
-fn optional_text(field: &'static str, text: &str) -> Result<(), CaseError> {
+pub(crate) fn optional_text(field: &'static str, text: &str) -> Result<(), CaseError> {
     let length = text.chars().count();
     if length > TEXT_CHARS {
         let why = format!("has {length} characters, at most {TEXT_CHARS} are kept: shorten it");

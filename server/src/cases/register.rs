@@ -3,6 +3,7 @@
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::{CaseClass, Channel, Registered};
+use onscene_sync_core::fact::intake::Origin;
 use onscene_sync_core::id::{DocId, PersonId, UnitId};
 use onscene_sync_core::place::Site;
 use onscene_sync_core::rules::record::CaseRecord;
@@ -13,11 +14,9 @@ use super::record::{Case, Stated, policy_in_force};
 use super::{CaseError, project, required_text};
 use crate::app::App;
 use crate::hub::{buckets, documents};
+use crate::intake::{matters, trace};
 use crate::store::{RowExt as _, StoreError, Tx};
 use crate::vault::record::{self, Sealed};
-
-/// Characters of a matter's key.
-const MATTER_CHARS: usize = 64;
 
 /// A matter to be registered.
 #[derive(Debug, Clone)]
@@ -40,6 +39,8 @@ pub struct Registration {
     pub drill: bool,
     /// For the bureau's leaders to see at once.
     pub grave: bool,
+    /// Where it came from, if from another system or a file.
+    pub origin: Option<Origin>,
     /// Who raised it: goes into the vault, and nowhere else.
     pub complainant: Option<Sealed>,
 }
@@ -57,6 +58,7 @@ pub async fn register(
 ) -> Result<Stated, CaseError> {
     let now = app.now();
     check(new, now)?;
+    let grave = new.grave || matters::require_open(tx, &new.matter).await?.grave;
     documents::create(tx, id, DocKind::Case, now).await?;
     let number = project::next_number(tx, now).await?;
     project::begin(tx, id, &number, now).await?;
@@ -75,11 +77,13 @@ pub async fn register(
         policy: policy_in_force()?.version,
         by,
         drill: new.drill,
-        grave: new.grave,
+        grave,
     });
-    let mut stated = case.state(tx, app, vec![body]).await?;
+    let origin = new.origin.clone().map(Body::Originated);
+    let mut stated = case.state(tx, app, std::iter::once(body).chain(origin).collect()).await?;
     project::grams::note(tx, &case).await?;
-    if new.grave {
+    trace::write(tx, id, &case.record).await?;
+    if grave {
         let leaders = roots(tx).await?;
         stated.pokes.extend(buckets::enter(tx, id, &leaders, now).await?);
     }
@@ -88,12 +92,16 @@ pub async fn register(
 
 fn check(new: &Registration, now: Millis) -> Result<(), CaseError> {
     let key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if new.matter.is_empty() || new.matter.len() > MATTER_CHARS || !new.matter.chars().all(key) {
+    if new.matter.is_empty()
+        || new.matter.len() > matters::KEY_CHARS
+        || !new.matter.chars().all(key)
+    {
         return Err(CaseError::Invalid {
             field: "matter",
             why: format!(
-                "must be a key of the reference data such as `street_vending`: 1 to \
-                 {MATTER_CHARS} of a-z, 0-9 and _"
+                "must be a key of the reference data such as `street_vending`: 1 to {} of a-z, 0-9 \
+                 and _; GET /v1/matters lists them",
+                matters::KEY_CHARS
             ),
         });
     }

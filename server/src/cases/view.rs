@@ -1,5 +1,7 @@
 //! A case as a screen shows it: with every clock, every verdict and every number behind it.
 
+mod first_call;
+
 use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{Outcome, Registered, ReviewSettled, Ruling, TakenBack, Text};
 use onscene_sync_core::fact::{Author, Body};
@@ -36,6 +38,14 @@ pub struct CaseView {
     pub clocks: Vec<Clock>,
     /// Its orders, oldest first.
     pub orders: Vec<OrderView>,
+    /// Where it came from, if from another system or a file.
+    pub origin: Option<Value>,
+    /// Why it is not the bureau's, and where the caller was sent.
+    pub refused: Option<Value>,
+    /// Answers given at once from earlier cases.
+    pub answers: Vec<Value>,
+    /// Decisions that it is the matter of another case again, also those taken back.
+    pub repeats: Vec<Value>,
     /// Whenever the complainant was told.
     pub told: Vec<Words>,
     /// Closures and reopenings.
@@ -191,6 +201,10 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         site: registration.body.site.as_ref().map(SiteForm::from),
         clocks: clocks(record, &Policies::built_in(), now)?,
         orders,
+        origin: record.origin.as_ref().map(first_call::origin),
+        refused: record.refused.as_ref().map(first_call::refused),
+        answers: record.answers.iter().map(first_call::answer).collect(),
+        repeats: first_call::repeats(record),
         told: told(record),
         closures: record.closures.iter().map(closure).collect(),
         measures: record.measures.iter().map(measure).collect(),
@@ -420,5 +434,10 @@ fn kind(body: &Body) -> &'static str {
         Body::ToldOnScene(_) => "told_on_scene",
         Body::MeasureTaken(_) => "measure_taken",
         Body::MeasureConcluded(_) => "measure_concluded",
+        Body::Refused(_) => "refused",
+        Body::AnsweredFrom(_) => "answered_from",
+        Body::RepeatOf(_) => "repeat_of",
+        Body::RepeatTakenBack(_) => "repeat_taken_back",
+        Body::Originated(_) => "originated",
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod bundle;
 mod bulletin;
 mod check;
+mod import;
 mod recover;
 mod serve;
 mod vault;
@@ -59,6 +60,9 @@ enum Command {
     Recover(RecoverArgs),
     /// Write the bureau's bulletin (通报) of a month as a Word document.
     Bulletin(bulletin::BulletinArgs),
+    /// Register cases from a file. The hub may run meanwhile.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Look after the vault of complainants.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -130,6 +134,10 @@ enum CliError {
     Bulletin(String),
     #[error("{}: {source}", .path.display())]
     Write { path: PathBuf, source: std::io::Error },
+    #[error("{0}")]
+    Import(String),
+    #[error("not everything was registered")]
+    NotAllImported,
     #[error("at least one check failed")]
     CheckFailed,
 }
@@ -175,6 +183,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Bulletin(args) => {
             let config = configure(cli.config.as_deref())?;
             bulletin::run(args, &config, &mut std::io::stdout()).await?;
+        }
+        Command::Import(command) => {
+            let config = configure(cli.config.as_deref())?;
+            import::run(command, config, &mut std::io::stdout()).await?;
         }
         Command::Vault(command) => {
             let config = configure(cli.config.as_deref())?;

@@ -20,6 +20,7 @@ impl Config {
         write(&mut text, "database", &config.database);
         write(&mut text, "keys", &config.keys);
         write(&mut text, "bureau", &config.bureau);
+        write(&mut text, "open311", &config.open311);
         write(&mut text, "log", &config.log);
         write(&mut text, "metrics", &config.metrics);
         text

@@ -115,6 +115,17 @@ section! {
 }
 
 section! {
+    /// Open311 (GeoReport v2) at /open311/v2, for keys of people with the role web_intake.
+    Open311 {
+        /// The bureau's name among jurisdictions, such as `jinan.gov.cn`; empty means that requests need
+        /// not name one.
+        jurisdiction: String = String::new(),
+        /// Radius of the site around a reported position, metres.
+        radius_m: f64 = 100.0,
+    }
+}
+
+section! {
     /// Log lines, on standard error. They hold no personal data.
     Log {
         /// Least severity: error, warn, info, debug or trace; `tracing` filter syntax.
@@ -150,6 +161,8 @@ pub struct Config {
     pub keys: KeyFiles,
     /// See [`Bureau`].
     pub bureau: Bureau,
+    /// See [`Open311`].
+    pub open311: Open311,
     /// See [`Log`].
     pub log: Log,
     /// See [`Metrics`].
@@ -269,6 +282,11 @@ impl Config {
             ("evidence.upload_hours", self.evidence.upload_hours > 0, "must be at least 1"),
             ("evidence.keep_days", self.evidence.keep_days > 0, "must be at least 1"),
             ("database.connections", self.database.connections > 1, "must be at least 2"),
+            (
+                "open311.radius_m",
+                (1.0..=10_000.0).contains(&self.open311.radius_m),
+                "must be between 1 and 10000",
+            ),
             (
                 "bureau.utc_offset_min",
                 (-720..=840).contains(&self.bureau.utc_offset_min),

@@ -213,6 +213,7 @@ async fn register_case(
         jurisdiction_clear: body.jurisdiction_clear,
         drill: body.drill,
         grave: body.grave,
+        origin: None,
         complainant: None,
     };
     // The request is remembered by a fingerprint that tells nothing about the complainant.

@@ -13,22 +13,28 @@ mod command;
 pub mod complainants;
 pub mod devices;
 pub mod enrol;
+mod etag;
 pub mod evidence;
 pub mod exports;
 pub mod extract;
 pub mod fields;
 mod health;
 pub mod idempotency;
+pub mod intake;
 pub mod keys;
 mod limits;
 pub mod live;
+pub mod matters;
 pub mod measures;
 mod observe;
+pub mod open311;
 pub mod people;
 pub mod quarantine;
+pub mod repeats;
 pub mod reviews;
 mod serve;
 pub mod statistics;
+pub mod suggestions;
 pub mod sync;
 pub mod teams;
 mod tus;
@@ -52,7 +58,8 @@ pub use serve::{Slot, Stop, Stopper, serve};
 /// another bound set it with [`body_limit`] or stand in `unhurried`.
 pub fn router(app: &App) -> Router {
     let http = &app.config.http;
-    let hurried = deadline(api().into_router(app), http.request_timeout_s);
+    let routes = api().into_router(app).merge(open311::router(app));
+    let hurried = deadline(routes, http.request_timeout_s);
     let bounded = limits::in_flight(hurried.merge(unhurried().into_router(app)), http.in_flight);
     let uploads = limits::in_flight(uploads().into_router(app), app.config.evidence.uploads);
     bounded
@@ -86,6 +93,10 @@ pub(crate) fn api() -> Routes {
         .merge(audit::routes())
         .merge(complainants::routes())
         .merge(call_backs::routes())
+        .merge(matters::routes())
+        .merge(intake::routes())
+        .merge(repeats::routes())
+        .merge(suggestions::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never

@@ -228,5 +228,10 @@ fn kind_number(body: &Body) -> i64 {
         Body::ToldOnScene(_) => 47,
         Body::MeasureTaken(_) => 51,
         Body::MeasureConcluded(_) => 52,
+        Body::Refused(_) => 60,
+        Body::AnsweredFrom(_) => 61,
+        Body::RepeatOf(_) => 62,
+        Body::RepeatTakenBack(_) => 63,
+        Body::Originated(_) => 64,
     }
 }

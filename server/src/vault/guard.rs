@@ -90,6 +90,10 @@ fn words(body: &Body) -> Option<(&'static str, &str)> {
         Body::ReviewSettled(settled) => Some(("reason", &settled.reason)),
         Body::MeasureTaken(measure) => Some(("reason", &measure.reason)),
         Body::MeasureConcluded(concluded) => Some(("text", &concluded.text)),
+        Body::Refused(refused) => Some(("referral", &refused.referral)),
+        Body::AnsweredFrom(answered) => Some(("text", &answered.text)),
+        Body::RepeatOf(repeat) => Some(("reason", &repeat.reason)),
+        Body::RepeatTakenBack(taken) => Some(("reason", &taken.reason)),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)

@@ -6,6 +6,7 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::intake::{AnsweredFrom, Origin, Refused, RepeatOf, RepeatTakenBack};
 use crate::id::{DeviceId, DocId, FactId, Hash, PersonId, UnitId};
 use crate::place::{Datum, Fix, Position, Site};
 use crate::rules::arrival::Verdict;
@@ -96,6 +97,22 @@ pub enum Body {
     /// What came of a step of supervision.
     #[n(52)]
     MeasureConcluded(#[n(0)] MeasureConcluded),
+
+    /// The matter is not the bureau's; the caller was told where to go instead.
+    #[n(60)]
+    Refused(#[n(0)] Refused),
+    /// The caller was answered at once from an earlier case.
+    #[n(61)]
+    AnsweredFrom(#[n(0)] AnsweredFrom),
+    /// A person decided that this is the matter of another case again (重复投诉).
+    #[n(62)]
+    RepeatOf(#[n(0)] RepeatOf),
+    /// A person took such a decision back; both stay.
+    #[n(63)]
+    RepeatTakenBack(#[n(0)] RepeatTakenBack),
+    /// The matter came from another system or a file.
+    #[n(64)]
+    Originated(#[n(0)] Origin),
 }
 
 /// See [`Body::Accepted`].

@@ -1,13 +1,14 @@
 //! Facts: what a person or the hub states, once and for ever.
 //!
 //! A [`Fact`] is the payload; [`envelope`] signs it and reads it back; [`body`] lists everything
-//! that can be stated; [`anchor`] is the hub's signed statement of the time. The facts of one
+//! that can be stated, [`intake`] what is at the first call; [`anchor`] is the hub's signed statement of the time. The facts of one
 //! installation of a device form a chain over all its documents ([`DeviceAuthor::prev`]), so that a
 //! gap or a fork shows.
 
 pub mod anchor;
 pub mod body;
 pub mod envelope;
+pub mod intake;
 
 use minicbor::{Decode, Encode};
 

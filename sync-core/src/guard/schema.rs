@@ -53,7 +53,12 @@ pub(super) fn check(body: &Body, kind: DocKind, signed: &ClockReading) -> Result
         | Body::TakenBack(_)
         | Body::ToldOnScene(_)
         | Body::MeasureTaken(_)
-        | Body::MeasureConcluded(_) => Err("only the hub states this"),
+        | Body::MeasureConcluded(_)
+        | Body::Refused(_)
+        | Body::AnsweredFrom(_)
+        | Body::RepeatOf(_)
+        | Body::RepeatTakenBack(_)
+        | Body::Originated(_) => Err("only the hub states this"),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Where: positions in a named datum, fixes with their accuracy, and the site of a case.
 //!
 //! The types here are what travels. Raw values are kept as recorded, together with their datum.
-//! [`site`] says which outlines are usable, [`datum`] converts, [`plane`] measures, and a [`Fence`]
+//! [`grid`] finds what is near, [`site`] says which outlines are usable, [`datum`] converts, [`plane`] measures, and a [`Fence`]
 //! gives the [probability] of being inside.
 
 pub mod datum;
 mod fence;
+pub mod grid;
 pub mod plane;
 pub mod probability;
 pub mod site;

@@ -4,7 +4,7 @@
 //! what it received: the same function on the same kind of input. [`track`] tells whether two claims
 //! rest on one receiver. [`record`] folds a case's facts, [`phase`] and [`clocks`] are read off the
 //! fold, [`accountability`] says when a failure goes on to discipline by itself, [`policy`] holds
-//! every limit.
+//! every limit, [`repeat`] says how likely two cases are one matter.
 
 pub mod accountability;
 pub mod arrival;
@@ -12,4 +12,5 @@ pub mod clocks;
 pub mod phase;
 pub mod policy;
 pub mod record;
+pub mod repeat;
 pub mod track;

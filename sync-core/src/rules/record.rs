@@ -10,6 +10,7 @@ use crate::fact::body::{
     AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue,
     Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene,
 };
+use crate::fact::intake::{AnsweredFrom, Origin, Refused, RepeatOf, RepeatTakenBack};
 use crate::fact::{Author, Body, Fact};
 use crate::id::FactId;
 use crate::rules::arrival::Conclusion;
@@ -42,6 +43,16 @@ pub struct CaseRecord {
     pub closures: Vec<Stated<Closure>>,
     /// Steps of supervision, oldest first.
     pub measures: Vec<TakenMeasure>,
+    /// Where it came from, if it came from elsewhere.
+    pub origin: Option<Stated<Origin>>,
+    /// Why it is not the bureau's, if somebody said so.
+    pub refused: Option<Stated<Refused>>,
+    /// Answers given at once from earlier cases.
+    pub answers: Vec<Stated<AnsweredFrom>>,
+    /// Every decision that it is the matter of another case again, also those taken back.
+    pub repeats: Vec<Stated<RepeatOf>>,
+    /// Every time that such a decision was taken back.
+    pub repeats_taken_back: Vec<Stated<RepeatTakenBack>>,
 }
 
 /// A step of supervision, with every word on what came of it.
@@ -170,6 +181,13 @@ impl CaseRecord {
     }
 
     /// Urges and returns on the whole case, oldest first, each with its order.
+    /// The decisions that it is the matter of another case again and that nobody took back.
+    pub fn standing_repeats(&self) -> impl Iterator<Item = &Stated<RepeatOf>> {
+        let taken = |fact| self.repeats_taken_back.iter().any(|one| one.body.statement == fact);
+        self.repeats.iter().filter(move |repeat| !taken(repeat.fact))
+    }
+
+    /// Urges and returns on the whole case: enough of them open an accountability referral.
     #[must_use]
     pub fn urges_and_returns(&self) -> Vec<(Millis, FactId, &Order)> {
         let mut all = Vec::new();
@@ -239,6 +257,11 @@ impl CaseRecord {
                     measure.concluded.push(Stated { fact, at, body });
                 }
             }
+            Body::Originated(_)
+            | Body::Refused(_)
+            | Body::AnsweredFrom(_)
+            | Body::RepeatOf(_)
+            | Body::RepeatTakenBack(_) => self.take_first_call(fact, at, body),
             Body::Accepted(_)
             | Body::Arrival(_)
             | Body::Note(_)
@@ -248,6 +271,23 @@ impl CaseRecord {
             | Body::Withdrawal(_)
             | Body::Finding(_)
             | Body::SiteCorrection(_) => {}
+        }
+    }
+
+    fn take_first_call(&mut self, fact: FactId, at: Millis, body: Body) {
+        match body {
+            Body::Originated(body) => {
+                self.origin.get_or_insert(Stated { fact, at, body });
+            }
+            Body::Refused(body) => {
+                self.refused.get_or_insert(Stated { fact, at, body });
+            }
+            Body::AnsweredFrom(body) => self.answers.push(Stated { fact, at, body }),
+            Body::RepeatOf(body) => self.repeats.push(Stated { fact, at, body }),
+            Body::RepeatTakenBack(body) => {
+                self.repeats_taken_back.push(Stated { fact, at, body });
+            }
+            _ => {}
         }
     }
 

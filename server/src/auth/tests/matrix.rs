@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::kit::{World, bearer};
 use crate::auth::Role::{
-    Administrator, Auditor, Dispatcher, Inspector, Leader, Supervisor, UnitLeader,
+    Administrator, Auditor, Dispatcher, Inspector, Leader, Supervisor, UnitLeader, WebIntake,
 };
 use crate::auth::{Access, Role};
 use crate::store::testing::{TestStore, on_each_engine};
@@ -19,7 +19,10 @@ on_each_engine!(every_route_admits_exactly_whom_this_table_names);
 type Callers = Option<&'static [Role]>;
 
 const PHONES: Callers = None;
-const ALL: Callers = Some(&Role::ALL);
+/// Everybody of the bureau; not another system.
+const ALL: Callers =
+    Some(&[Administrator, Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor]);
+const OTHER_SYSTEMS: Callers = Some(&[WebIntake]);
 const ADMINISTRATORS: Callers = Some(&[Administrator]);
 const DISPATCHERS: Callers = Some(&[Dispatcher]);
 
@@ -114,6 +117,34 @@ fn of_figures() -> BTreeMap<&'static str, Callers> {
     ])
 }
 
+/// The same of intake.
+fn expected_of_intake() -> [(&'static str, Callers); 22] {
+    [
+        ("GET /v1/matters", ALL),
+        ("GET /v1/matters/{key}", ALL),
+        ("POST /v1/matters", ADMINISTRATORS),
+        ("PUT /v1/matters/{key}", ADMINISTRATORS),
+        ("POST /v1/cases/{id}/refusal", DISPATCHERS),
+        ("POST /v1/cases/{id}/answer", DISPATCHERS),
+        ("GET /v1/cases/{id}/repeats", Some(&[Dispatcher, Leader])),
+        ("POST /v1/cases/{id}/repeats", DISPATCHERS),
+        ("POST /v1/cases/{id}/repeats/{statement}/withdrawal", DISPATCHERS),
+        ("POST /v1/repeat-search", DISPATCHERS),
+        ("GET /v1/suggestions", Some(&[Dispatcher, Leader])),
+        ("GET /open311/v2/services.json", OTHER_SYSTEMS),
+        ("GET /open311/v2/services.xml", OTHER_SYSTEMS),
+        ("GET /open311/v2/services/{code}", OTHER_SYSTEMS),
+        ("GET /open311/v2/requests.json", OTHER_SYSTEMS),
+        ("GET /open311/v2/requests.xml", OTHER_SYSTEMS),
+        ("POST /open311/v2/requests.json", OTHER_SYSTEMS),
+        ("POST /open311/v2/requests.xml", OTHER_SYSTEMS),
+        ("GET /open311/v2/requests/{id}", OTHER_SYSTEMS),
+        ("GET /open311/v2/requests/{id}/updates.json", OTHER_SYSTEMS),
+        ("GET /open311/v2/requests/{id}/updates.xml", OTHER_SYSTEMS),
+        ("GET /open311/v2/tokens/{id}", OTHER_SYSTEMS),
+    ]
+}
+
 /// What anybody may call: the upload protocol's own description, and uploads, whose address is a
 /// secret that only the phone was told.
 const OPEN: [&str; 5] = [
@@ -127,9 +158,15 @@ const OPEN: [&str; 5] = [
 async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
     let world = World::new(store).await;
     let keys = world.keys(&world.top().await).await;
-    let expected = expected();
+    let mut expected = expected();
+    expected.extend(expected_of_intake());
     let mut met = BTreeSet::new();
-    let routes = [crate::http::api(), crate::http::unhurried(), crate::http::uploads()];
+    let routes = [
+        crate::http::api(),
+        crate::http::unhurried(),
+        crate::http::uploads(),
+        crate::http::open311::routes(),
+    ];
     for route in routes.iter().flat_map(|routes| routes.table()) {
         let name = format!("{} {}", route.method, route.path);
         if route.access == Access::Open {
@@ -153,7 +190,8 @@ async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
             let admitted = callers.is_some_and(|roles| roles.contains(&role));
             assert_eq!(refused, !admitted, "{name} as {role}: {}", answer.code());
         }
-        let for_desks = matches!(route.access, Access::May(_) | Access::Desk(_));
+        let for_desks =
+            matches!(route.access, Access::May(_) | Access::Desk(_) | Access::ApiKey(_));
         assert_eq!(for_desks, callers.is_some(), "{name}");
         met.insert(name);
     }
@@ -171,9 +209,11 @@ fn filled(path: &str) -> String {
     let fact = "0".repeat(32);
     path.replace("{id}", id)
         .replace("{n}", "0")
+        .replace("{code}", "noise.json")
         .replace("{key}", &"0".repeat(64))
         .replace("{fact}", &fact)
         .replace("{order}", &fact)
+        .replace("{statement}", &fact)
         .replace("{judged}", &fact)
 }
 

@@ -27,6 +27,7 @@ use self::row::{Columns, Projection};
 use super::record::{Case, load};
 use super::{CaseError, grounds, measure};
 use crate::hub::kind_code;
+use crate::intake::{repeats, trace};
 use crate::store::{RowExt as _, Store, StoreError, Tx, Value};
 
 /// Cases checked in one transaction.
@@ -111,9 +112,11 @@ pub async fn faults(store: &Store) -> Result<Vec<String>, StoreError> {
             store.with_read("verify.cases", after, |tx, after| Box::pin(faults_after(tx, after)));
         let (last, found) = read.await?;
         faults.extend(found);
-        let Some(last) = last else { return Ok(faults) };
+        let Some(last) = last else { break };
         after = last;
     }
+    faults.extend(repeats::faults(store).await?);
+    Ok(faults)
 }
 
 async fn faults_after(
@@ -167,6 +170,8 @@ async fn compare(tx: &mut Tx, id: DocId) -> Result<Vec<String>, CaseError> {
         faults.into_iter().map(|fault| format!("case {id}: {fault}")).collect();
     faults.extend(measure::faults(tx, &case).await?);
     faults.extend(grounds::faults(tx, &case).await?);
+    faults.extend(trace::fault(tx, id, &case.record).await?);
+    faults.extend(repeats::fault(tx, id, &case.record).await?);
     Ok(faults)
 }
 

@@ -10,7 +10,7 @@ use geo::{Area as _, Coord, LineString, Polygon};
 pub use error::{Ring, SiteError};
 
 use super::plane::Plane;
-use super::{Degrees, PlaceError, Position, Shape, Site};
+use super::{Datum, Degrees, PlaceError, Position, Shape, Site, datum};
 use crate::limits::{SITE_AREA_M2, SITE_EXTENT_M, SITE_HOLES, SITE_VERTICES};
 
 /// A site that has passed [`Site::validate`].
@@ -39,6 +39,20 @@ impl Site {
             Shape::Corridor { line, half_width_cm } => check_corridor(line, *half_width_cm)?,
         }
         Ok(ValidSite(self.clone()))
+    }
+}
+
+impl Site {
+    /// Its middle in WGS-84: a circle's centre, else the middle of the box around its points. Out of
+    /// a shifted datum it is right to a millimetre: for finding and showing, not for verdicts.
+    #[must_use]
+    pub fn centre(&self) -> Degrees {
+        let centre = match &self.shape {
+            Shape::Circle { centre, .. } => centre.degrees(),
+            Shape::Polygon { outline, .. } => middle(outline.iter().map(Position::degrees)),
+            Shape::Corridor { line, .. } => middle(line.iter().map(Position::degrees)),
+        };
+        datum::convert(centre, self.datum, Datum::Wgs84)
     }
 }
 

@@ -1,0 +1,169 @@
+//! Kinds of matter: the reference data of intake.
+//!
+//! | request | body, answer |
+//! |---|---|
+//! | `GET /v1/matters` | all, closed ones included |
+//! | `GET /v1/matters/{key}` | [`Matter`], with its `ETag` |
+//! | `POST /v1/matters` | [`AddMatter`] → [`Matter`] |
+//! | `PUT /v1/matters/{key}` | [`ChangeMatter`] with `If-Match` → [`Matter`] |
+//!
+//! Cases name kinds by key: a kind is closed with `"active": false`, never deleted, and its key stays.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use onscene_sync_core::fact::body::CaseClass;
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::etag::{IfMatch, changed, etag};
+use super::extract::{JsonBody, PathOf};
+use super::fields::Name;
+use crate::app::App;
+use crate::audit::{self, Deed, Entry};
+use crate::auth::{Access, Action, Routes, Viewer};
+use crate::intake::matters::{Handling, KEY_CHARS, Matter, find, insert, list, replace};
+
+/// The routes of this resource.
+pub fn routes() -> Routes {
+    let (path, one) = ("/v1/matters", "/v1/matters/{key}");
+    Routes::new()
+        .get(path, Access::May(Action::ReadMatters), list_matters)
+        .get(one, Access::May(Action::ReadMatters), show)
+        .post(path, Access::Desk(Action::ManageMatters), add)
+        .put(one, Access::Desk(Action::ManageMatters), change)
+}
+
+/// `GET /v1/matters`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Matters {
+    /// In order of their keys.
+    pub matters: Vec<Matter>,
+}
+
+/// What can be said of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeMatter {
+    /// Its name in Chinese.
+    pub zh: Name,
+    /// Its name in English.
+    pub en: Name,
+    /// The class of its cases where nothing else is said.
+    pub class: CaseClass,
+    /// How its cases are handled where nothing else is said.
+    pub handling: Handling,
+    /// Each case of it is for the bureau's leaders to see at once.
+    #[serde(default)]
+    pub grave: bool,
+    /// Offered through Open311, and shown there.
+    #[serde(default)]
+    pub public: bool,
+    /// Cases may be registered under it.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+/// `POST /v1/matters`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddMatter {
+    /// Its key: a-z, 0-9 and _. It stays for ever.
+    pub key: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub about: ChangeMatter,
+}
+
+fn yes() -> bool {
+    true
+}
+
+type Tagged = ([(HeaderName, HeaderValue); 1], Json<Matter>);
+
+fn tagged(matter: Matter) -> Tagged {
+    ([etag(matter.version)], Json(matter))
+}
+
+async fn list_matters(State(app): State<App>) -> Result<Json<Matters>, Problem> {
+    let matters = app.store.with_read("matters.list", (), |tx, ()| Box::pin(list(tx)));
+    Ok(Json(Matters { matters: matters.await? }))
+}
+
+async fn show(State(app): State<App>, PathOf(key): PathOf<String>) -> Result<Tagged, Problem> {
+    let shown = key.clone();
+    let found = app.store.with_read("matters.show", key, |tx, key| Box::pin(find(tx, key)));
+    found.await?.map(tagged).ok_or_else(|| unknown(&shown))
+}
+
+async fn add(
+    State(app): State<App>,
+    viewer: Viewer,
+    JsonBody(body): JsonBody<AddMatter>,
+) -> Result<(StatusCode, Tagged), Problem> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if body.key.is_empty() || body.key.len() > KEY_CHARS || !body.key.chars().all(plain) {
+        let detail = format!("`key` has 1 to {KEY_CHARS} of a-z, 0-9 and _");
+        return Err(Problem::invalid(detail).with("field", "key"));
+    }
+    let now = app.now();
+    let closed_at = (!body.about.active).then_some(now);
+    let matter = matter(body.key, body.about, 1, now, closed_at);
+    let entry = Entry::new(Deed::MatterAdded, now).by(viewer.person).detail(matter.key.clone());
+    let input = (matter.clone(), viewer.person, entry);
+    let added = app.store.with_tx("matters.add", input, |tx, (matter, by, entry)| {
+        Box::pin(async move {
+            if !insert(tx, matter, *by).await? {
+                let title = "The key is taken";
+                return Err(Problem::new(StatusCode::CONFLICT, "key_taken", title)
+                    .detail("choose another key, or change the kind that has it"));
+            }
+            Ok(audit::note(tx, std::slice::from_ref(entry)).await?)
+        })
+    });
+    added.await?;
+    Ok((StatusCode::CREATED, tagged(matter)))
+}
+
+async fn change(
+    State(app): State<App>,
+    viewer: Viewer,
+    IfMatch(version): IfMatch,
+    PathOf(key): PathOf<String>,
+    JsonBody(body): JsonBody<ChangeMatter>,
+) -> Result<Tagged, Problem> {
+    let input = (key, body, version, viewer.person, app.now());
+    let changed =
+        app.store.with_tx("matters.change", input, |tx, (key, body, version, by, now)| {
+            Box::pin(async move {
+                let found = find(tx, key).await?.ok_or_else(|| unknown(key))?;
+                let closed_at = (!body.active).then(|| found.closed_at.unwrap_or(*now));
+                let new =
+                    matter(key.clone(), body.clone(), version.saturating_add(1), *now, closed_at);
+                if !replace(tx, &new, *version, *by).await? {
+                    return Err(changed(found.version));
+                }
+                let entry = Entry::new(Deed::MatterChanged, *now).by(*by).detail(key.clone());
+                audit::note(tx, &[entry.object(new.version.to_be_bytes())]).await?;
+                Ok::<_, Problem>(new)
+            })
+        });
+    Ok(tagged(changed.await?))
+}
+
+fn matter(
+    key: String,
+    about: ChangeMatter,
+    version: i64,
+    changed_at: onscene_sync_core::time::Millis,
+    closed_at: Option<onscene_sync_core::time::Millis>,
+) -> Matter {
+    let ChangeMatter { zh, en, class, handling, grave, public, active: _ } = about;
+    let (zh, en) = (zh.into(), en.into());
+    Matter { key, zh, en, class, handling, grave, public, version, changed_at, closed_at }
+}
+
+fn unknown(key: &str) -> Problem {
+    let key: String = key.chars().take(KEY_CHARS).collect();
+    Problem::new(StatusCode::NOT_FOUND, "unknown_matter", "There is no such kind of matter")
+        .detail(format!("no kind of matter has the key `{key}`: GET /v1/matters lists them"))
+}

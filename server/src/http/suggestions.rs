@@ -1,0 +1,72 @@
+//! `GET /v1/suggestions?from=&until=&format=json|csv`: what citizens suggested in a period (Unix
+//! milliseconds, `until` not included), grouped by likeness, for the city's research office.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use onscene_sync_core::time::Millis;
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::extract::QueryOf;
+use crate::app::App;
+use crate::auth::{Access, Action, Routes, Scope, Viewer};
+use crate::intake::suggestions::{Group, collect, to_csv};
+
+/// The routes of this resource.
+pub fn routes() -> Routes {
+    Routes::new().get("/v1/suggestions", Access::Desk(Action::ExportSuggestions), export)
+}
+
+/// The query.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Period {
+    /// Registered at this moment or later.
+    pub from: Millis,
+    /// Registered before this moment.
+    pub until: Millis,
+    /// JSON if absent.
+    #[serde(default)]
+    pub format: Format,
+}
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// [`Suggestions`].
+    #[default]
+    Json,
+    /// A table that spreadsheets open.
+    Csv,
+}
+
+/// Suggestions that say the same stand together, the largest group first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Suggestions {
+    /// The groups.
+    pub groups: Vec<Group>,
+}
+
+async fn export(
+    State(app): State<App>,
+    viewer: Viewer,
+    QueryOf(period): QueryOf<Period>,
+) -> Result<Response, Problem> {
+    viewer.may(Action::ExportSuggestions, &Scope::Bureau)?;
+    let Period { from, until, format } = period;
+    let found = app.store.with_read("suggestions.export", (from, until), |tx, (from, until)| {
+        Box::pin(async move { Ok::<_, Problem>(collect(tx, *from, *until).await?) })
+    });
+    let groups = found.await?;
+    Ok(match format {
+        Format::Json => Json(Suggestions { groups }).into_response(),
+        Format::Csv => {
+            let kind = (header::CONTENT_TYPE, "text/csv; charset=utf-8");
+            let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"suggestions.csv\"");
+            ([kind, name], to_csv(&groups, &app.config.bureau)).into_response()
+        }
+    })
+}

@@ -1,0 +1,536 @@
+//! Repeats: the hub suggests cases that may be one matter, a person decides. Cases that such decisions
+//! join are a chain; the chains are worked out from the links and can be worked out anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use onscene_sync_core::fact::Body;
+use onscene_sync_core::fact::intake::{RepeatOf, RepeatTakenBack};
+use onscene_sync_core::id::{DocId, FactId, PersonId};
+use onscene_sync_core::likeness::Pairs;
+use onscene_sync_core::place::plane::distance_m;
+use onscene_sync_core::place::{Degrees, Position, grid};
+use onscene_sync_core::rules::record::CaseRecord;
+use onscene_sync_core::rules::repeat::{NEAR_M, Pair, RECENT_MS, Reason, SUGGESTED, chains, weigh};
+use onscene_sync_core::time::Millis;
+use serde::Serialize;
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
+
+use crate::app::App;
+use crate::cases::record::{Case, Stated, load};
+use crate::cases::{CaseError, optional_text, required_text};
+use crate::hub::inconsistent;
+use crate::store::{RowExt as _, Store, StoreError, Tx};
+
+/// Suggestions at most.
+const MOST: usize = 20;
+/// Cases that are weighed for each way of finding them, newest first.
+const LOOKED_AT: i64 = 300;
+
+/// What a case is compared by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// The case itself, once it is on record.
+    pub case: Option<DocId>,
+    /// Kind of matter.
+    pub matter: String,
+    /// What it is about.
+    pub summary: String,
+    /// The middle of its site, in WGS-84.
+    pub centre: Option<Degrees>,
+    /// When it was, or would be, registered.
+    pub at: Millis,
+    /// Keyed hash of the caller's number.
+    pub caller: Option<Vec<u8>>,
+}
+
+/// A case that may be the same matter.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Suggestion {
+    /// The case.
+    pub case: DocId,
+    /// Its number.
+    pub number: String,
+    /// Its phase.
+    pub phase: String,
+    /// Its kind of matter.
+    pub matter: String,
+    /// What it is about.
+    pub summary: String,
+    /// When it was registered.
+    pub registered_at: Millis,
+    /// Points out of 100.
+    pub score: u8,
+    /// Why, the weightiest first.
+    pub reasons: Vec<Reason>,
+}
+
+/// The cases that people joined to one.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Chain {
+    /// All of them, oldest first; empty when there are none.
+    pub cases: Vec<Member>,
+    /// The decisions that join them.
+    pub links: Vec<Link>,
+}
+
+/// A case of a chain.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Member {
+    /// The case.
+    pub case: DocId,
+    /// Its number.
+    pub number: String,
+    /// Its phase.
+    pub phase: String,
+    /// When it was registered.
+    pub registered_at: Millis,
+}
+
+/// A decision that stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Link {
+    /// The statement: what is named to take it back.
+    pub id: FactId,
+    /// The case that it stands in.
+    pub case: DocId,
+    /// The case whose matter that is again.
+    pub of: DocId,
+    /// When it was decided.
+    pub at: Millis,
+}
+
+/// Cases that may be the matter of `subject`, the likeliest first. Those of its chain are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn suggest(tx: &mut Tx, subject: &Subject) -> Result<Vec<Suggestion>, StoreError> {
+    let mut found = BTreeMap::new();
+    let cells = subject.centre.map_or_else(Vec::new, |centre| grid::around(centre, NEAR_M));
+    find(tx, subject, "case_trace t", "t.cell", "t.registered_at", &cells, &mut found).await?;
+    let bands = Pairs::of(&subject.summary).bands();
+    let table = "case_band b JOIN case_trace t ON t.case_id = b.case_id";
+    find(tx, subject, table, "b.band", "b.registered_at", &bands, &mut found).await?;
+    let callers = find_callers(tx, subject, &mut found).await?;
+    let own = match subject.case {
+        Some(case) => members(tx, case).await?,
+        None => BTreeSet::new(),
+    };
+    let pairs = Pairs::of(&subject.summary);
+    let mut suggestions: Vec<Suggestion> = found
+        .into_iter()
+        .filter(|(case, _)| !own.contains(case) && subject.case != Some(*case))
+        .map(|(case, other)| other.suggestion(case, subject, &pairs, callers.contains(&case)))
+        .filter(|suggestion| suggestion.score >= SUGGESTED)
+        .collect();
+    suggestions.sort_by_key(|one| (std::cmp::Reverse((one.score, one.registered_at)), one.case));
+    suggestions.truncate(MOST);
+    Ok(suggestions)
+}
+
+/// A case of the database beside the subject.
+struct Other {
+    number: String,
+    phase: String,
+    matter: String,
+    summary: String,
+    registered_at: Millis,
+    centre: Option<Degrees>,
+}
+
+const OTHER: &str =
+    "t.case_id, t.matter, t.registered_at, t.lat_e7, t.lon_e7, r.number, r.phase, r.view";
+
+/// Adds the newest cases within reach in time whose `column` of `table` is one of `keys`.
+async fn find(
+    tx: &mut Tx,
+    subject: &Subject,
+    table: &str,
+    column: &str,
+    at: &str,
+    keys: &[i64],
+    found: &mut BTreeMap<DocId, Other>,
+) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = (4..4 + keys.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT {OTHER} FROM {table} JOIN case_row r ON r.case_id = t.case_id \
+         WHERE {column} IN ({}) AND {at} BETWEEN $1 AND $2 ORDER BY {at} DESC LIMIT $3",
+        names.join(", ")
+    );
+    let query = sqlx::query(AssertSqlSafe(sql))
+        .bind(subject.at.0.saturating_sub(RECENT_MS))
+        .bind(subject.at.0.saturating_add(RECENT_MS))
+        .bind(LOOKED_AT);
+    let query = keys.iter().fold(query, |query, key| query.bind(*key));
+    for row in query.fetch_all(tx.conn()).await? {
+        let (case, other) = read(&row)?;
+        found.insert(case, other);
+    }
+    Ok(())
+}
+
+/// Adds the cases that the same number raised, and names them.
+async fn find_callers(
+    tx: &mut Tx,
+    subject: &Subject,
+    found: &mut BTreeMap<DocId, Other>,
+) -> Result<BTreeSet<DocId>, StoreError> {
+    let mut callers = BTreeSet::new();
+    let Some(caller) = &subject.caller else { return Ok(callers) };
+    let sql = format!(
+        "SELECT {OTHER} FROM complainant c JOIN case_trace t ON t.case_id = c.case_id \
+         JOIN case_row r ON r.case_id = t.case_id WHERE c.caller = $1 \
+         AND t.registered_at BETWEEN $2 AND $3 ORDER BY t.registered_at DESC LIMIT $4"
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(&caller[..]);
+    let query = query.bind(subject.at.0.saturating_sub(RECENT_MS));
+    let query = query.bind(subject.at.0.saturating_add(RECENT_MS)).bind(LOOKED_AT);
+    for row in query.fetch_all(tx.conn()).await? {
+        let (case, other) = read(&row)?;
+        callers.insert(case);
+        found.insert(case, other);
+    }
+    Ok(callers)
+}
+
+fn read(row: &AnyRow) -> Result<(DocId, Other), StoreError> {
+    let view = row.text("view")?;
+    let about: serde_json::Value = serde_json::from_str(&view)
+        .map_err(|error| inconsistent("view", error.to_string(), "JSON"))?;
+    let centre = match row.opt_int("lat_e7")? {
+        Some(_) => Some(
+            Position { lat_e7: row.number("lat_e7")?, lon_e7: row.number("lon_e7")? }.degrees(),
+        ),
+        None => None,
+    };
+    let other = Other {
+        number: row.text("number")?,
+        phase: row.text("phase")?,
+        matter: row.text("matter")?,
+        summary: about["summary"].as_str().unwrap_or_default().to_owned(),
+        registered_at: row.millis("registered_at")?,
+        centre,
+    };
+    Ok((DocId::from_bytes(row.array("case_id")?), other))
+}
+
+impl Other {
+    fn suggestion(
+        self,
+        case: DocId,
+        subject: &Subject,
+        pairs: &Pairs,
+        same_caller: bool,
+    ) -> Suggestion {
+        let (score, reasons) = weigh(&Pair {
+            distance_m: subject.centre.zip(self.centre).map(|(a, b)| distance_m(a, b)),
+            apart_ms: subject.at.since(self.registered_at),
+            same_matter: self.matter == subject.matter,
+            text: pairs.likeness(&Pairs::of(&self.summary)),
+            same_caller,
+        });
+        let Self { number, phase, matter, summary, registered_at, .. } = self;
+        Suggestion { case, number, phase, matter, summary, registered_at, score, reasons }
+    }
+}
+
+/// What a case on record is compared by.
+///
+/// # Errors
+/// [`CaseError::UnknownCase`].
+pub async fn subject(tx: &mut Tx, id: DocId) -> Result<Subject, CaseError> {
+    let case = load(tx, id, false).await?;
+    let query = sqlx::query("SELECT caller FROM complainant WHERE case_id = $1");
+    let row = query.bind(&id.as_bytes()[..]).fetch_optional(tx.conn()).await;
+    let row = row.map_err(StoreError::from)?;
+    let caller = row.map(|row| row.opt_bytes("caller")).transpose()?.flatten();
+    let registration = case.record.registration.as_ref().ok_or(CaseError::UnknownCase(id))?;
+    let about = &registration.body;
+    Ok(Subject {
+        case: Some(id),
+        matter: about.matter.clone(),
+        summary: about.summary.clone(),
+        centre: about.site.as_ref().map(onscene_sync_core::place::Site::centre),
+        at: registration.at,
+        caller,
+    })
+}
+
+/// The case `other` that something is said of in the case `id`.
+///
+/// # Errors
+/// [`CaseError::Invalid`] names `field` when there is none, when it is the case itself, or a drill.
+pub(super) async fn other(
+    tx: &mut Tx,
+    id: DocId,
+    other: DocId,
+    field: &'static str,
+) -> Result<Case, CaseError> {
+    let invalid = |why: String| CaseError::Invalid { field, why };
+    if other == id {
+        return Err(invalid("names the case itself: name the other one".to_owned()));
+    }
+    let case = match load(tx, other, false).await {
+        Err(CaseError::UnknownCase(_)) => {
+            return Err(invalid(format!("names no case: there is none with the id {other}")));
+        }
+        found => found?,
+    };
+    let drill = case.record.registration.as_ref().is_some_and(|one| one.body.drill);
+    if drill {
+        Err(invalid("names a drill: a real matter repeats none".to_owned()))
+    } else {
+        Ok(case)
+    }
+}
+
+/// States that the case `id` is the matter of `of` again. Saying it twice says it once.
+///
+/// # Errors
+/// [`CaseError::UnknownCase`]; [`CaseError::Invalid`] as [`other`] has it.
+pub async fn link(
+    tx: &mut Tx,
+    app: &App,
+    id: DocId,
+    by: PersonId,
+    of: DocId,
+    reason: &str,
+) -> Result<Stated, CaseError> {
+    optional_text("reason", reason)?;
+    let mut case = load(tx, id, true).await?;
+    let of = other(tx, id, of, "case").await?;
+    state(tx, app, &mut case, &of, by, reason).await
+}
+
+pub(super) async fn state(
+    tx: &mut Tx,
+    app: &App,
+    case: &mut Case,
+    of: &Case,
+    by: PersonId,
+    reason: &str,
+) -> Result<Stated, CaseError> {
+    if case.record.standing_repeats().any(|repeat| repeat.body.case == of.id) {
+        return Ok(Stated::default());
+    }
+    if case.record.registration.as_ref().is_some_and(|one| one.body.drill) {
+        let why = "the case is a drill: it repeats no real matter".to_owned();
+        return Err(CaseError::Conflict { code: "drill", why });
+    }
+    let score = weigh_two(&case.record, &of.record);
+    let repeat = RepeatOf { case: of.id, score, reason: reason.to_owned(), by };
+    let stated = case.state(tx, app, vec![Body::RepeatOf(repeat)]).await?;
+    if let Some(fact) = stated.facts.first() {
+        join(tx, *fact, case.id, of.id, app.now()).await?;
+    }
+    Ok(stated)
+}
+
+/// The points of two cases by their facts. Who called is in no fact.
+fn weigh_two(one: &CaseRecord, other: &CaseRecord) -> u8 {
+    let (Some(one), Some(other)) = (&one.registration, &other.registration) else { return 0 };
+    let sites = one.body.site.as_ref().zip(other.body.site.as_ref());
+    let text = Pairs::of(&one.body.summary).likeness(&Pairs::of(&other.body.summary));
+    let (score, _) = weigh(&Pair {
+        distance_m: sites.map(|(a, b)| distance_m(a.centre(), b.centre())),
+        apart_ms: one.at.since(other.at),
+        same_matter: one.body.matter == other.body.matter,
+        text,
+        same_caller: false,
+    });
+    score
+}
+
+/// Takes back the decision `statement` of the case `id`; both stay on record.
+///
+/// # Errors
+/// [`CaseError::Invalid`] when the case has no such decision that stands.
+pub async fn take_back(
+    tx: &mut Tx,
+    app: &App,
+    id: DocId,
+    by: PersonId,
+    statement: FactId,
+    reason: &str,
+) -> Result<Stated, CaseError> {
+    required_text("reason", reason)?;
+    let mut case = load(tx, id, true).await?;
+    if !case.record.standing_repeats().any(|repeat| repeat.fact == statement) {
+        let why = format!("names no decision of this case that stands: {statement}");
+        return Err(CaseError::Invalid { field: "statement", why });
+    }
+    let taken = RepeatTakenBack { statement, reason: reason.to_owned(), by };
+    let stated = case.state(tx, app, vec![Body::RepeatTakenBack(taken)]).await?;
+    part(tx, statement, id).await?;
+    Ok(stated)
+}
+
+/// Waits until nobody else joins or parts chains. Taken last in a transaction, so that nobody who
+/// holds it waits for anything.
+async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
+    let lock = tx.engine().for_update();
+    let sql = format!("SELECT value FROM meta WHERE key = 'repeat_chains'{lock}");
+    sqlx::query(AssertSqlSafe(sql)).fetch_one(tx.conn()).await?;
+    Ok(())
+}
+
+async fn join(
+    tx: &mut Tx,
+    fact: FactId,
+    case: DocId,
+    of: DocId,
+    at: Millis,
+) -> Result<(), StoreError> {
+    const LINK: &str =
+        "INSERT INTO repeat_link (fact_id, case_id, of_case, stated_at) VALUES ($1, $2, $3, $4)";
+    const BEGIN: &str = "INSERT INTO repeat_chain (case_id, chain) VALUES ($1, $2) \
+         ON CONFLICT (case_id) DO NOTHING";
+    const UNITE: &str = "UPDATE repeat_chain SET chain = $1 WHERE chain = $2";
+    lock(tx).await?;
+    let link = sqlx::query(LINK).bind(&fact.as_bytes()[..]).bind(&case.as_bytes()[..]);
+    link.bind(&of.as_bytes()[..]).bind(at.0).execute(tx.conn()).await?;
+    let one = chain_of(tx, case).await?.unwrap_or(case);
+    let other = chain_of(tx, of).await?.unwrap_or(of);
+    let (name, gone) = (one.min(other), one.max(other));
+    for member in [case, of] {
+        let begin = sqlx::query(BEGIN).bind(&member.as_bytes()[..]);
+        begin.bind(&name.as_bytes()[..]).execute(tx.conn()).await?;
+    }
+    let unite = sqlx::query(UNITE).bind(&name.as_bytes()[..]).bind(&gone.as_bytes()[..]);
+    unite.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes a link and works out anew what its chain falls into.
+async fn part(tx: &mut Tx, statement: FactId, case: DocId) -> Result<(), StoreError> {
+    lock(tx).await?;
+    let Some(chain) = chain_of(tx, case).await? else { return Ok(()) };
+    sqlx::query("DELETE FROM repeat_link WHERE fact_id = $1")
+        .bind(&statement.as_bytes()[..])
+        .execute(tx.conn())
+        .await?;
+    let rest = chains(links(tx, chain).await?.iter().map(|link| (link.case, link.of)));
+    sqlx::query("DELETE FROM repeat_chain WHERE chain = $1")
+        .bind(&chain.as_bytes()[..])
+        .execute(tx.conn())
+        .await?;
+    for (member, chain) in rest {
+        sqlx::query("INSERT INTO repeat_chain (case_id, chain) VALUES ($1, $2)")
+            .bind(&member.as_bytes()[..])
+            .bind(&chain.as_bytes()[..])
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The chain that a case is in, by its name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn chain_of(tx: &mut Tx, case: DocId) -> Result<Option<DocId>, StoreError> {
+    let query = sqlx::query("SELECT chain FROM repeat_chain WHERE case_id = $1");
+    let row = query.bind(&case.as_bytes()[..]).fetch_optional(tx.conn()).await?;
+    row.map(|row| Ok(DocId::from_bytes(row.array("chain")?))).transpose()
+}
+
+async fn members(tx: &mut Tx, case: DocId) -> Result<BTreeSet<DocId>, StoreError> {
+    const SQL: &str = "SELECT case_id FROM repeat_chain \
+         WHERE chain = (SELECT chain FROM repeat_chain WHERE case_id = $1)";
+    let rows = sqlx::query(SQL).bind(&case.as_bytes()[..]).fetch_all(tx.conn()).await?;
+    rows.iter().map(|row| Ok(DocId::from_bytes(row.array("case_id")?))).collect()
+}
+
+async fn links(tx: &mut Tx, chain: DocId) -> Result<Vec<Link>, StoreError> {
+    const SQL: &str = "SELECT l.fact_id, l.case_id, l.of_case, l.stated_at FROM repeat_link l \
+         JOIN repeat_chain c ON c.case_id = l.case_id WHERE c.chain = $1 \
+         ORDER BY l.stated_at, l.fact_id";
+    let rows = sqlx::query(SQL).bind(&chain.as_bytes()[..]).fetch_all(tx.conn()).await?;
+    rows.iter().map(read_link).collect()
+}
+
+fn read_link(row: &AnyRow) -> Result<Link, StoreError> {
+    Ok(Link {
+        id: FactId::from_bytes(row.array("fact_id")?),
+        case: DocId::from_bytes(row.array("case_id")?),
+        of: DocId::from_bytes(row.array("of_case")?),
+        at: row.millis("stated_at")?,
+    })
+}
+
+/// The chain of a case, with its links.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn chain(tx: &mut Tx, case: DocId) -> Result<Chain, StoreError> {
+    const SQL: &str = "SELECT c.case_id, r.number, r.phase, r.registered_at FROM repeat_chain c \
+         JOIN case_row r ON r.case_id = c.case_id WHERE c.chain = $1 \
+         ORDER BY r.registered_at, r.number";
+    let Some(chain) = chain_of(tx, case).await? else { return Ok(Chain::default()) };
+    let rows = sqlx::query(SQL).bind(&chain.as_bytes()[..]).fetch_all(tx.conn()).await?;
+    let member = |row: &AnyRow| {
+        Ok(Member {
+            case: DocId::from_bytes(row.array("case_id")?),
+            number: row.text("number")?,
+            phase: row.text("phase")?,
+            registered_at: row.millis("registered_at")?,
+        })
+    };
+    let cases = rows.iter().map(member).collect::<Result<_, StoreError>>()?;
+    Ok(Chain { cases, links: links(tx, chain).await? })
+}
+
+/// What of a case's links is not as its facts say.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn fault(
+    tx: &mut Tx,
+    case: DocId,
+    record: &CaseRecord,
+) -> Result<Option<String>, StoreError> {
+    const SQL: &str =
+        "SELECT fact_id, case_id, of_case, stated_at FROM repeat_link WHERE case_id = $1";
+    let rows = sqlx::query(SQL).bind(&case.as_bytes()[..]).fetch_all(tx.conn()).await?;
+    let found = rows.iter().map(|row| read_link(row).map(|link| (link.id, link.of)));
+    let found = found.collect::<Result<BTreeSet<_>, StoreError>>()?;
+    let expected: BTreeSet<_> =
+        record.standing_repeats().map(|repeat| (repeat.fact, repeat.body.case)).collect();
+    let differs = found != expected;
+    Ok(differs.then(|| format!("case {case}: its links are {found:?}, its facts say {expected:?}")))
+}
+
+/// Works all chains out anew from the links and names the cases that stand in another one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn faults(store: &Store) -> Result<Vec<String>, StoreError> {
+    const LINKS: &str = "SELECT fact_id, case_id, of_case, stated_at FROM repeat_link";
+    let read = store.with_read("verify.chains", (), |tx, ()| {
+        Box::pin(async move {
+            let rows = sqlx::query(LINKS).fetch_all(tx.conn()).await.map_err(StoreError::from)?;
+            let links = rows.iter().map(read_link).collect::<Result<Vec<_>, StoreError>>()?;
+            let rows = sqlx::query("SELECT case_id, chain FROM repeat_chain");
+            let rows = rows.fetch_all(tx.conn()).await.map_err(StoreError::from)?;
+            let pair = |row: &AnyRow| {
+                let case = DocId::from_bytes(row.array("case_id")?);
+                Ok((case, DocId::from_bytes(row.array("chain")?)))
+            };
+            let found = rows.iter().map(pair).collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+            Ok::<_, StoreError>((links, found))
+        })
+    });
+    let (links, found) = read.await?;
+    let expected = chains(links.iter().map(|link| (link.case, link.of)));
+    let cases: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let differ = cases.into_iter().filter(|case| expected.get(case) != found.get(case));
+    Ok(differ
+        .map(|case| {
+            let (found, expected) = (found.get(case), expected.get(case));
+            format!("case {case}: its chain is {found:?}, the links say {expected:?}")
+        })
+        .collect())
+}
