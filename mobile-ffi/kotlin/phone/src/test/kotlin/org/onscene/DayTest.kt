@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.io.TempDir
 import org.onscene.core.Enrolment
+import org.onscene.core.FileState
 import org.onscene.core.KeyFault
 import org.onscene.core.PhoneEventKind
 import org.onscene.core.PhoneException
@@ -50,6 +51,9 @@ class DayTest {
         network.passes.set(0)
         step("accept")
         step("arrive")
+        step("take a photo", "1")
+        step("open the camera", "2")
+        step("finish what was begun")
         step("report", "摊贩已劝离")
         backUp()
         step("try to sync")
@@ -64,7 +68,10 @@ class DayTest {
         repeat(2) { step("try to sync") }
         network.passes.set(Long.MAX_VALUE)
         for (ms in listOf(400L, 900L, 1_600L)) step("sync", killedAfterMs = ms)
+        val before = network.passed.get()
         step("sync")
+        val sent = network.passed.get() - before
+        assertTrue(sent < 2_500_000, "two photos of 900 kB took $sent bytes in the last round alone")
         step("choose")
         step("tell", "已当场告知")
         step("sync")
@@ -81,6 +88,10 @@ class DayTest {
         val phone = Handset(phoneDir).open(JdkTransport())
         val records = phone { records(0, 100) }
         assertTrue(records.isNotEmpty() && records.all { it.state == RecordState.Verified }, "$records")
+        val files = phone { evidence(0, 100) }
+        assertEquals(2, files.size)
+        assertTrue(files.all { it.state is FileState.Verified }, "$files")
+        assertEquals(0, phone { unfinishedCaptures() }.size)
         val kinds = phone { eventsSince(0, 1_000) }.map { it.kind }
         assertTrue(PhoneEventKind.RENEWED in kinds, "$kinds")
         assertTrue(PhoneEventKind.ALARM !in kinds, "$kinds")

@@ -1,8 +1,12 @@
 package org.onscene
 
 import java.nio.file.Path
+import kotlin.io.path.writeBytes
+import kotlin.random.Random
 import kotlinx.coroutines.runBlocking
 import org.onscene.core.Enrolment
+import org.onscene.core.EvidenceFile
+import org.onscene.core.MediaKind
 import org.onscene.core.VisitOutcome
 import org.onscene.core.VisitReport
 
@@ -23,8 +27,21 @@ object Inspector {
             val window = Recording.window(handset.clock.read(), 70)
             this { arrive(visit, window) }
         },
+        "take a photo" to { _, seed ->
+            this {
+                val capture = beginCapture(visit, PHOTO)
+                Path.of(capture.path).writeBytes(photo(seed.toInt()))
+                finishCapture(capture.id, null)
+            }
+        },
+        "open the camera" to { _, seed ->
+            this { Path.of(beginCapture(visit, PHOTO).path).writeBytes(photo(seed.toInt())) }
+        },
+        "finish what was begun" to { _, _ ->
+            this { finishCapture(unfinishedCaptures().single { it.path != null }.id, null) }
+        },
         "report" to { _, text ->
-            this { reportOutcome(visit, VisitReport(VisitOutcome.STOPPED, text, emptyList(), null)) }
+            this { reportOutcome(visit, VisitReport(VisitOutcome.STOPPED, text, evidence(0, 9).map { it.fact }, null)) }
         },
         "choose" to { _, _ -> this { chooseOutcome(visit, conflicts(visit).outcomes.first()) } },
         "note" to { _, text -> this { note(visit, text) } },
@@ -41,7 +58,12 @@ object Inspector {
         Thread.sleep(Long.MAX_VALUE)
     }
 
+    private val PHOTO = EvidenceFile(MediaKind.PHOTO, "jpg", null)
+
     private val org.onscene.core.PhoneCore.visit get() = myWork().single().visit
+
+    private fun photo(seed: Int) =
+        byteArrayOf(0xFF.toByte(), 0xD8.toByte(), 0xFF.toByte(), 0xE0.toByte()) + Random(seed).nextBytes(900_000)
 }
 
 /** Syncs until everything that can be sent was sent. */
