@@ -119,7 +119,10 @@ fn answered(hub: &mut Hub, request: &PhoneRequest) -> PhoneReply {
 }
 
 fn failed(error: HostError) -> HostFailure {
-    HostFailure::Unavailable { reason: error.0 }
+    match error {
+        HostError { why, lost: true } => HostFailure::Lost { reason: why },
+        HostError { why, lost: false } => HostFailure::Unavailable { reason: why },
+    }
 }
 
 impl PhoneClock for App {
@@ -148,8 +151,8 @@ impl PhoneKeys for App {
     fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, HostFailure> {
         assert!(!self.panics.load(Ordering::Relaxed), "the app's own mistake");
         let signature = self.fake.sign(&message);
-        let lost = |error: SigningFailed| HostFailure::Lost { reason: error.to_string() };
-        Ok(self.signature(&signature.map_err(lost)?))
+        let failed = |SigningFailed { why, lost }| failed(HostError { why, lost });
+        Ok(self.signature(&signature.map_err(failed)?))
     }
 
     fn wrap(&self, data_key: Vec<u8>) -> Result<Vec<u8>, HostFailure> {
