@@ -7,6 +7,7 @@ import kotlin.io.path.ExperimentalPathApi
 import kotlin.io.path.copyToRecursively
 import kotlin.io.path.createDirectories
 import kotlin.io.path.deleteRecursively
+import kotlin.io.path.exists
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -15,12 +16,15 @@ import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.io.TempDir
 import org.onscene.core.Enrolment
 import org.onscene.core.FileState
+import org.onscene.core.HistoryEvent
 import org.onscene.core.KeyFault
 import org.onscene.core.PhoneEventKind
 import org.onscene.core.PhoneException
 import org.onscene.core.RecordState
 import org.onscene.core.VisitOutcome
 import org.onscene.core.VisitReport
+import org.onscene.core.recoveryFile
+import org.onscene.core.setAside
 
 /** A bad day of one phone: its process is killed after every step, and worse. */
 @OptIn(ExperimentalPathApi::class)
@@ -50,7 +54,9 @@ class DayTest {
 
         network.passes.set(0)
         step("accept")
-        step("arrive")
+        step("tap")
+        step("stand there", "70")
+        step("claim")
         step("take a photo", "1")
         step("open the camera", "2")
         step("finish what was begun")
@@ -97,6 +103,10 @@ class DayTest {
         assertTrue(PhoneEventKind.ALARM !in kinds, "$kinds")
         val work = phone { myWork() }.single()
         assertTrue(work.accepted && work.arrived && work.done)
+        val visit = phone { phoneCase(case) }.orders.single()
+        assertTrue(visit.result != null, "$visit")
+        val arrived = visit.history.map { it.event }.filterIsInstance<HistoryEvent.Arrived>()
+        assertTrue(arrived.all { it.fixes > 30 }, "$arrived")
         assertTrue(server.case(case).toString().contains("proven_inside"))
         phone.close()
     }
@@ -106,7 +116,10 @@ class DayTest {
         val handset = Handset(phoneDir)
         handset.loseKeys()
         val lost = assertThrows<PhoneException.Key> { runBlocking { handset.open(JdkTransport()) } }
-        assertEquals(KeyFault.STORE, lost.code)
+        assertEquals(KeyFault.STORE to false, lost.code to lost.retryable)
+        val store = "${handset.store}/phone.db"
+        assertEquals(0, recoveryFile(store, "$dir/for-the-bureau"), "everything was delivered")
+        assertTrue(Path.of(setAside(store)).exists())
         val next = Handset(dir.resolve("next")).open(JdkTransport())
         next { enrol(Enrolment(server.url, server.inspector("张巡查"), null, false)) }
         next.deliverAll()

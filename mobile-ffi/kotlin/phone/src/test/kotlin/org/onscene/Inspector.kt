@@ -4,8 +4,10 @@ import java.nio.file.Path
 import kotlin.io.path.writeBytes
 import kotlin.random.Random
 import kotlinx.coroutines.runBlocking
+import org.onscene.core.Datum
 import org.onscene.core.Enrolment
 import org.onscene.core.EvidenceFile
+import org.onscene.core.EvidenceWindow
 import org.onscene.core.MediaKind
 import org.onscene.core.VisitOutcome
 import org.onscene.core.VisitReport
@@ -23,10 +25,16 @@ object Inspector {
         "sync" to { _, _ -> deliverAll() },
         "try to sync" to { _, _ -> sync() },
         "accept" to { _, _ -> this { accept(myWork().single().order) } },
-        "arrive" to { handset, _ ->
-            val window = Recording.window(handset.clock.read(), 70)
-            this { arrive(visit, window) }
+        "tap" to { handset, _ ->
+            val tap = handset.clock.read()
+            this { beginArrival(visit, EvidenceWindow(tap, Datum.WGS84, emptyList())) }
         },
+        "stand there" to { handset, seconds ->
+            // A recording cannot wait: its fixes are dated from now on.
+            val fixes = Recording.window(handset.clock.read(), seconds.toInt()).fixes
+            fixes.chunked(10).forEach { this { addFixes(visit, it) } }
+        },
+        "claim" to { _, _ -> this { finishArrival(unfinishedArrivals().single().visit) } },
         "take a photo" to { _, seed ->
             this {
                 val capture = beginCapture(visit, PHOTO)
@@ -43,7 +51,10 @@ object Inspector {
         "report" to { _, text ->
             this { reportOutcome(visit, VisitReport(VisitOutcome.STOPPED, text, evidence(0, 9).map { it.fact }, null)) }
         },
-        "choose" to { _, _ -> this { chooseOutcome(visit, conflicts(visit).outcomes.first()) } },
+        "choose" to { _, _ ->
+            val mine = this { conflicts(visit) }.outcomes.single { it.by.thisPhone }
+            this { chooseOutcome(visit, mine.fact) }
+        },
         "note" to { _, text -> this { note(visit, text) } },
         "tell" to { _, text -> this { toldComplainant(visit, text) } },
     )
