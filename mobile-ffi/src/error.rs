@@ -27,13 +27,12 @@ pub enum DeviceError {
         known: i64,
     },
     /// The phone's key store does not give the key to this store.
-    #[error(
-        "the key to the store is not to be had ({why}): unlock the phone and try again; if the key \
-         is gone for good, make a recovery file for the bureau, set the store aside and enrol anew"
-    )]
+    #[error("the key to the store {}", key_advice(.why, *.lost))]
     KeyUnavailable {
         /// What the platform said.
         why: String,
+        /// The key is gone for good; otherwise it may be had later.
+        lost: bool,
     },
     /// The store's key was never sealed to the hub.
     #[error(
@@ -88,6 +87,16 @@ pub enum DeviceError {
     /// A document that cannot be written or read.
     #[error("the document failed: {0}")]
     Document(#[from] DocumentError),
+}
+
+fn key_advice(why: &str, lost: bool) -> String {
+    if lost {
+        format!(
+            "is gone ({why}): make a recovery file for the bureau, set the store aside and enrol anew"
+        )
+    } else {
+        format!("is not to be had now ({why}): unlock the phone and try again")
+    }
 }
 
 impl From<rusqlite::Error> for DeviceError {

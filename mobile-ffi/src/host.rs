@@ -5,10 +5,29 @@ use onscene_sync_core::enrolment::message::KeyLevel;
 use onscene_sync_core::time::ClockReading;
 use thiserror::Error;
 
-/// A service of the platform that failed. The text says what it said.
+/// A service of the platform that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the platform failed: {0}")]
-pub struct HostError(pub String);
+#[error("the platform failed: {why}")]
+pub struct HostError {
+    /// What it said.
+    pub why: String,
+    /// It will not work again: a key that was deleted, say. Otherwise it may work later.
+    pub lost: bool,
+}
+
+impl HostError {
+    /// It may work later.
+    #[must_use]
+    pub fn for_now(why: impl ToString) -> Self {
+        Self { why: why.to_string(), lost: false }
+    }
+
+    /// It will not work again.
+    #[must_use]
+    pub fn for_good(why: impl ToString) -> Self {
+        Self { why: why.to_string(), lost: true }
+    }
+}
 
 /// The phone's clocks.
 pub trait Clock: Send {

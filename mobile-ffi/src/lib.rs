@@ -47,7 +47,7 @@ mod testing;
 mod upload;
 mod work;
 
-pub use arrival::ArrivalReceipt;
+pub use arrival::{ArrivalReceipt, OpenArrival};
 pub use device::{Device, OpenConfig, Standing};
 pub use error::DeviceError;
 pub use evidence::{

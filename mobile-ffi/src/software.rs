@@ -51,7 +51,7 @@ impl KeyStore for SoftwareKeys {
 
     fn unwrap(&self, wrapped: &[u8]) -> Result<Vec<u8>, HostError> {
         let opened = self.wrapping.open(WRAPPED, wrapped);
-        opened.map_err(|_| HostError("the key in memory is another one".to_owned()))
+        opened.map_err(|_| HostError::for_good("the key in memory is another one"))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Looking: orders, cases and inspections as this phone knows them.
 
-use onscene_sync_core::document::DocKind;
+use std::collections::{BTreeMap, BTreeSet};
+
+use onscene_sync_core::document::{Answer, DocKind};
 use onscene_sync_core::fact::Fact;
 use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::place::Site;
@@ -69,6 +71,8 @@ pub struct CaseView {
     pub phase: Option<Phase>,
     /// Registration, orders, verdicts, feedback, closures.
     pub record: CaseRecord,
+    /// Everything that the hub stated in it, oldest first.
+    pub facts: Vec<(FactId, Fact)>,
     /// The visits that its orders asked for.
     pub inspections: Vec<InspectionView>,
 }
@@ -84,6 +88,14 @@ pub struct InspectionView {
     pub facts: Vec<(FactId, Fact)>,
 }
 
+impl InspectionView {
+    /// What its authors took back of it.
+    #[must_use]
+    pub fn withdrawn(&self) -> BTreeSet<FactId> {
+        work::withdrawn(&self.facts)
+    }
+}
+
 /// What a team disagrees about after it worked apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Conflicts {
@@ -91,8 +103,8 @@ pub struct Conflicts {
     pub outcomes: Vec<FactId>,
     /// The site corrections to choose from, if there are several.
     pub sites: Vec<FactId>,
-    /// Items of the checklist that were answered in several ways.
-    pub items: Vec<String>,
+    /// Items of the checklist that were answered in several ways, with the answers.
+    pub items: BTreeMap<String, Vec<Answer>>,
 }
 
 impl Device {
@@ -128,14 +140,15 @@ impl Device {
         if !known && told::of_case(self.store.read(), case)?.is_empty() {
             return Err(DeviceError::unknown("case", case));
         }
-        let record = self.record(case)?;
+        let facts = work::case_history(self.store.read(), case)?;
+        let record = CaseRecord::from_facts(facts.iter().cloned());
         let mut inspections = Vec::new();
         for order in &record.orders {
             let doc = order.issued.body.inspection;
             let facts = self.facts_of(doc)?;
             inspections.push(InspectionView { doc, kind: DocKind::Response, facts });
         }
-        Ok(CaseView { case, phase: phase(&record), record, inspections })
+        Ok(CaseView { case, phase: phase(&record), record, facts, inspections })
     }
 
     /// The patrols on this phone.
@@ -144,6 +157,14 @@ impl Device {
     /// When the store fails.
     pub fn patrols(&self) -> Result<Vec<DocId>, DeviceError> {
         documents::of_kind(self.store.read(), DocKind::Patrol)
+    }
+
+    /// The rechecks on this phone.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn rechecks(&self) -> Result<Vec<DocId>, DeviceError> {
+        documents::of_kind(self.store.read(), DocKind::Recheck)
     }
 
     /// One visit.
@@ -173,7 +194,7 @@ impl Device {
         Ok(Conflicts {
             outcomes: several(view.outcomes()),
             sites: several(view.sites()),
-            items: items.map(|(item, _)| item).collect(),
+            items: items.collect(),
         })
     }
 

@@ -23,10 +23,23 @@ pub fn fact_id(envelope: &[u8]) -> FactId {
     FactId::from_bytes(id)
 }
 
-/// A key that could not sign. The text names what the key store said.
+/// A key that could not sign.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the key could not sign: {0}")]
-pub struct SigningFailed(pub String);
+#[error("the key could not sign: {why}")]
+pub struct SigningFailed {
+    /// What the key store said.
+    pub why: String,
+    /// The key is gone for good; otherwise it may sign later.
+    pub lost: bool,
+}
+
+impl SigningFailed {
+    /// It may sign later.
+    #[must_use]
+    pub fn for_now(why: impl ToString) -> Self {
+        Self { why: why.to_string(), lost: false }
+    }
+}
 
 /// A private key, wherever it lives. `sign` returns the 64-byte `r ‖ s` (ES256) or Ed25519 form.
 pub trait Signer {
@@ -80,7 +93,7 @@ impl Signer for SoftwareP256 {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
         use p256::ecdsa::signature::Signer as _;
         let signature: p256::ecdsa::Signature =
-            self.0.try_sign(message).map_err(|error| SigningFailed(error.to_string()))?;
+            self.0.try_sign(message).map_err(SigningFailed::for_now)?;
         Ok(signature.to_bytes().into())
     }
 }

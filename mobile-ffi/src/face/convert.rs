@@ -2,6 +2,7 @@
 //!
 //! Kotlin has no ordinary unsigned integers, and nothing here comes near 2^63.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::error::PhoneError;
@@ -29,4 +30,9 @@ pub(super) fn unsigned<T: TryFrom<i64>>(field: &str, number: i64) -> Result<T, P
 /// A count or size.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Paths on phones are text: apps give the store's, and the library's own names are ASCII.
+pub(super) fn text(path: PathBuf) -> String {
+    path.to_string_lossy().into_owned()
 }

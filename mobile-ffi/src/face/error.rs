@@ -80,8 +80,8 @@ pub enum PhoneError {
 pub enum KeyFault {
     /// The one that signs.
     Signing,
-    /// The one that opens the store. If it is gone for good, make a recovery file for the bureau, set
-    /// the store aside and enrol anew.
+    /// The one that opens the store. If it is gone for good (not retryable), make a `recovery_file`
+    /// for the bureau, `set_aside` the store and enrol anew.
     Store,
 }
 
@@ -151,8 +151,8 @@ impl PhoneError {
         Self::Platform { reason: failure.to_string(), retryable }
     }
 
-    pub(super) fn key(code: KeyFault, reason: String) -> Self {
-        Self::Key { code, reason, retryable: true }
+    const fn key(code: KeyFault, reason: String, lost: bool) -> Self {
+        Self::Key { code, reason, retryable: !lost }
     }
 }
 
@@ -166,12 +166,12 @@ impl From<DeviceError> for PhoneError {
             DeviceError::Full => storage(StorageFault::Full, true),
             DeviceError::Store(_) | DeviceError::File { .. } => storage(StorageFault::Failed, true),
             DeviceError::StoreTooNew { found, known } => Self::StoreTooNew { found, known },
-            DeviceError::KeyUnavailable { why } => Self::key(KeyFault::Store, why),
-            DeviceError::NoRecovery => {
-                Self::Key { code: KeyFault::Store, reason: error.to_string(), retryable: false }
+            DeviceError::KeyUnavailable { why, lost } => Self::key(KeyFault::Store, why, lost),
+            DeviceError::NoRecovery => Self::key(KeyFault::Store, error.to_string(), true),
+            DeviceError::Key(error) => Self::key(KeyFault::Signing, error.why, error.lost),
+            DeviceError::Host(error) => {
+                Self::Platform { reason: error.why, retryable: !error.lost }
             }
-            DeviceError::Key(error) => Self::key(KeyFault::Signing, error.0),
-            DeviceError::Host(error) => Self::Platform { reason: error.0, retryable: true },
             DeviceError::NotEnrolled => Self::NotEnrolled,
             DeviceError::Unknown { what, id } => Self::Unknown { what: what.to_owned(), id },
             DeviceError::Invalid { field, why } => Self::invalid(field, why),

@@ -2,12 +2,12 @@
 //!
 //! Bytes never cross the boundary: the camera writes to a path, and a request names a range of a file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use onscene_sync_core::fact::body::Media;
 use onscene_sync_core::id::FactId;
 
-use super::convert::{id, job, signed, unsigned};
+use super::convert::{id, job, signed, text, unsigned};
 use super::core::PhoneCore;
 use super::error::PhoneError;
 use super::place::{Datum, PhoneFix};
@@ -514,9 +514,4 @@ impl std::fmt::Debug for FileRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FileRequest").field("id", &self.id).finish_non_exhaustive()
     }
-}
-
-/// Paths on phones are text: apps give the store's, and the library's own names are ASCII.
-fn text(path: PathBuf) -> String {
-    path.to_string_lossy().into_owned()
 }

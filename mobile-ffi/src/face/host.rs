@@ -100,7 +100,10 @@ impl From<PhoneKeyLevel> for KeyLevel {
 
 impl From<HostFailure> for HostError {
     fn from(failure: HostFailure) -> Self {
-        Self(failure.to_string())
+        match failure {
+            HostFailure::Unavailable { reason } => Self::for_now(reason),
+            HostFailure::Lost { reason } => Self::for_good(reason),
+        }
     }
 }
 
@@ -153,7 +156,9 @@ impl KeyStore for LentKeys {
             65 => Ok(key),
             // A SubjectPublicKeyInfo of P-256 (RFC 5480) ends with the point.
             91 => Ok(key[26..].to_vec()),
-            length => Err(HostError(format!("a public key of {length} bytes is neither form"))),
+            length => {
+                Err(HostError::for_good(format!("a public key of {length} bytes is neither form")))
+            }
         }
     }
 
@@ -173,12 +178,15 @@ impl KeyStore for LentKeys {
 impl Signer for LentKeys {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
         let signature = self.keys.sign(message.to_vec());
-        let signature = signature.map_err(|failure| SigningFailed(failure.to_string()))?;
+        let signature = signature.map_err(|failure| {
+            let HostError { why, lost } = failure.into();
+            SigningFailed { why, lost }
+        })?;
         let read = match signature.len() {
             64 => Signature::from_slice(&signature),
             _ => Signature::from_der(&signature),
         };
-        let read = read.map_err(|_| SigningFailed("its signature is neither form".to_owned()))?;
+        let read = read.map_err(|_| SigningFailed::for_now("its signature is neither form"))?;
         Ok(read.to_bytes().into())
     }
 }
@@ -195,6 +203,6 @@ struct SystemChance;
 impl Random for SystemChance {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), HostError> {
         #[expect(clippy::disallowed_methods, reason = "on a phone this is the outermost shell")]
-        getrandom::fill(bytes).map_err(|error| HostError(error.to_string()))
+        getrandom::fill(bytes).map_err(HostError::for_now)
     }
 }

@@ -15,16 +15,22 @@
 //! |---|---|
 //! | `core` | opening, closing, the one lock, panics |
 //! | `host`, `log` | what the platform lends |
-//! | `account`, `work`, `recording`, `arrival`, `evidence`, `outbox`, `sync` | the calls and their types, by subject |
+//! | `account`, `recording`, `arrival`, `evidence`, `sync` | what a person does, and its delivery |
+//! | `work`, `case`, `history`, `conflicts`, `outbox` | what a person sees |
+//! | `care` | damage, memory, a key that is gone |
 //! | `place`, `convert` | positions, and how values cross |
 //! | `error` | what a call can fail with |
 
 mod account;
 mod arrival;
+mod care;
+mod case;
+mod conflicts;
 mod convert;
 mod core;
 mod error;
 mod evidence;
+mod history;
 mod host;
 mod log;
 mod outbox;
@@ -38,20 +44,24 @@ mod work;
 pub use self::core::{CoreInfo, PhoneConfig, PhoneCore, core_info};
 pub use account::{Enrolment, PhoneStanding};
 pub use arrival::{
-    Arrival, ArrivalTiming, Conclusion, EvidenceWindow, LikelyVerdict, PlaceGrade, TimeGrade,
-    VerdictReason,
+    Arrival, ArrivalTiming, ArrivalVerdict, Conclusion, EvidenceWindow, PlaceGrade, TimeGrade,
+    UnfinishedArrival, VerdictReason,
 };
+pub use care::{RecordLost, StoreMended, recovery_file, set_aside};
+pub use case::{CaseOrder, PhoneCase};
+pub use conflicts::{RivalAnswers, RivalAuthor, RivalOutcome, RivalSite, VisitConflicts};
 pub use error::{HostFailure, KeyFault, PhoneError, StorageFault};
 pub use evidence::{
     EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileRange,
     FileRequest, FileState, FileStep, MediaKind, UnfinishedFile, UnknownFile,
 };
+pub use history::{HistoryEntry, HistoryEvent};
 pub use host::{PhoneClock, PhoneKeyLevel, PhoneKeys, PhoneReading};
 pub use log::{LogField, LogLevel, LogLine, PhoneLog};
 pub use outbox::{PhoneEvent, PhoneEventKind, PhoneRecord, RecordCounts, RecordState, StorageUsed};
 pub use place::{Datum, FixProvider, PhoneFix, PhoneSite, Place, SiteShape};
 pub use recording::{ChecklistAnswer, PatrolFinding, VisitOutcome, VisitReport};
 pub use sync::{PhoneHeader, PhoneReply, PhoneRequest, ReplyTaken, SyncStep, WaitFor};
-pub use work::{CasePhase, PhoneWork, VisitConflicts};
+pub use work::{CasePhase, PhoneWork, WorkCursor, WorkSearch};
 
 uniffi::setup_scaffolding!();

@@ -191,6 +191,31 @@ impl From<VisitOutcome> for Outcome {
     }
 }
 
+impl From<Outcome> for VisitOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Stopped => Self::Stopped,
+            Outcome::Corrected => Self::Corrected,
+            Outcome::Penalised => Self::Penalised,
+            Outcome::Unfounded => Self::Unfounded,
+            Outcome::AlreadyGone => Self::AlreadyGone,
+            Outcome::NotFound => Self::NotFound,
+            Outcome::Investigation => Self::Investigation,
+            Outcome::OtherDepartment => Self::OtherDepartment,
+            Outcome::NeedsCoordination => Self::NeedsCoordination,
+            Outcome::LongTerm => Self::LongTerm,
+        }
+    }
+}
+
+impl From<OutcomeReport> for VisitReport {
+    fn from(report: OutcomeReport) -> Self {
+        let OutcomeReport { outcome, text, evidence, complainant_told } = report;
+        let evidence = evidence.iter().map(ToString::to_string).collect();
+        Self { outcome: outcome.into(), text, evidence, complainant_told }
+    }
+}
+
 impl TryFrom<VisitReport> for OutcomeReport {
     type Error = PhoneError;
 
@@ -209,6 +234,23 @@ impl From<ChecklistAnswer> for Answer {
             ChecklistAnswer::No => Self::No,
             ChecklistAnswer::NotApplicable => Self::NotApplicable,
         }
+    }
+}
+
+impl From<Answer> for ChecklistAnswer {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Yes => Self::Yes,
+            Answer::No => Self::No,
+            Answer::NotApplicable => Self::NotApplicable,
+        }
+    }
+}
+
+impl From<Finding> for PatrolFinding {
+    fn from(finding: Finding) -> Self {
+        let Finding { matter, text, position, datum } = finding;
+        Self { matter, text, place: position.map(Into::into), datum: datum.map(Into::into) }
     }
 }
 

@@ -119,7 +119,10 @@ fn answered(hub: &mut Hub, request: &PhoneRequest) -> PhoneReply {
 }
 
 fn failed(error: HostError) -> HostFailure {
-    HostFailure::Unavailable { reason: error.0 }
+    match error {
+        HostError { why, lost: true } => HostFailure::Lost { reason: why },
+        HostError { why, lost: false } => HostFailure::Unavailable { reason: why },
+    }
 }
 
 impl PhoneClock for App {
@@ -148,8 +151,8 @@ impl PhoneKeys for App {
     fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, HostFailure> {
         assert!(!self.panics.load(Ordering::Relaxed), "the app's own mistake");
         let signature = self.fake.sign(&message);
-        let lost = |error: SigningFailed| HostFailure::Lost { reason: error.to_string() };
-        Ok(self.signature(&signature.map_err(lost)?))
+        let failed = |SigningFailed { why, lost }| failed(HostError { why, lost });
+        Ok(self.signature(&signature.map_err(failed)?))
     }
 
     fn wrap(&self, data_key: Vec<u8>) -> Result<Vec<u8>, HostFailure> {
@@ -382,4 +385,149 @@ fn the_log_hears_what_failed_and_nothing_that_was_said() {
 fn the_library_says_what_it_is() {
     let info = core_info().unwrap();
     assert!(info.schema >= 2 && info.protocol >= 1, "{info:?}");
+}
+
+#[test]
+fn a_stand_goes_on_after_the_app_was_killed() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    let window = window(&app);
+    let (first, rest) = window.fixes.split_at(10);
+    let tapped = EvidenceWindow { fixes: first.to_vec(), ..window.clone() };
+    assert_eq!(core.begin_arrival(visit.clone(), tapped), Ok(None));
+    drop(core);
+    let core = app.open(folder.path()).unwrap();
+    let [open] = &core.unfinished_arrivals().unwrap()[..] else { panic!("one arrival") };
+    assert_eq!((&open.visit, open.fixes, open.tap_wall_ms), (&visit, 10, window.tap.wall_ms));
+    app.fake.advance(110_000);
+    let expected = core.add_fixes(visit.clone(), rest.to_vec()).unwrap();
+    let arrival = core.finish_arrival(visit).unwrap();
+    assert_eq!(arrival.likely.map(|likely| likely.place), Some(PlaceGrade::ProvenInside));
+    assert_eq!(expected.map(|likely| likely.conclusion), Some(Conclusion::OnTime));
+    assert_eq!(core.unfinished_arrivals(), Ok(Vec::new()));
+}
+
+#[test]
+fn a_case_tells_what_has_happened_in_it_and_in_its_visit() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    let (_, case, _) = hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let work = core.my_work().unwrap().remove(0);
+    core.accept(work.order.clone()).unwrap();
+    let remark = core.note(work.visit.clone(), "shop is closed".to_owned()).unwrap();
+    core.withdraw(remark.clone(), "the wrong shop".to_owned()).unwrap();
+    core.arrive(work.visit.clone(), window(&app)).unwrap();
+    let seen = core.phone_case(case.to_string()).unwrap();
+    assert_eq!((&*seen.matter, seen.phase), ("street_vending", Some(CasePhase::Received)));
+    let stated: Vec<_> = seen.history.iter().map(|entry| &entry.event).collect();
+    let [HistoryEvent::Registered { .. }, HistoryEvent::Ordered { .. }, received] = &stated[..]
+    else {
+        panic!("{stated:?}")
+    };
+    assert!(matches!(received, HistoryEvent::OrderReceived { order, deemed: true, .. }
+        if *order == work.order));
+    assert!(seen.history.iter().all(|entry| entry.device.is_none() && !entry.taken_back));
+    let [order] = &seen.orders[..] else { panic!("{seen:?}") };
+    assert_eq!((&order.order, &order.visit), (&work.order, &work.visit));
+    let me = core.standing().unwrap().unwrap().device;
+    assert!(order.history.iter().all(|entry| entry.device.as_ref() == Some(&me)));
+    let event = |n: usize| &order.history[n].event;
+    assert_eq!(event(0), &HistoryEvent::Accepted);
+    assert_eq!(event(1), &HistoryEvent::Noted { text: "shop is closed".to_owned() });
+    assert!(order.history[1].taken_back);
+    let reason = "the wrong shop".to_owned();
+    assert_eq!(event(2), &HistoryEvent::Withdrew { fact: remark, reason });
+    assert!(matches!(event(3), HistoryEvent::Arrived { fixes: 100, .. }));
+    assert_eq!(core.visit_history(work.visit), Ok(order.history.clone()));
+    let unknown = core.phone_case(work.order);
+    assert!(matches!(unknown, Err(PhoneError::Unknown { .. } | PhoneError::Invalid { .. })));
+}
+
+#[test]
+fn rivals_show_what_each_of_them_said() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (one, two, mut hub) = (App::new(1), App::new(2), Hub::new());
+    hub.dispatch(1);
+    let first = one.enrolled(here.path(), &mut hub);
+    let second = two.enrolled(there.path(), &mut hub);
+    let visit = first.my_work().unwrap().remove(0).visit;
+    let report = |outcome, text: &str| VisitReport {
+        outcome,
+        text: text.to_owned(),
+        evidence: Vec::new(),
+        complainant_told: None,
+    };
+    let mine = report(VisitOutcome::Stopped, "moved on");
+    let other = report(VisitOutcome::NotFound, "nobody there");
+    first.report_outcome(visit.clone(), mine.clone()).unwrap();
+    second.report_outcome(visit.clone(), other.clone()).unwrap();
+    first.answer(visit.clone(), "fire_lane".to_owned(), ChecklistAnswer::Yes).unwrap();
+    second.answer(visit.clone(), "fire_lane".to_owned(), ChecklistAnswer::No).unwrap();
+    for _ in 0..2 {
+        one.sync(&first, &mut hub);
+        two.sync(&second, &mut hub);
+    }
+    let conflicts = first.conflicts(visit.clone()).unwrap();
+    let said: Vec<_> =
+        conflicts.outcomes.iter().map(|rival| (rival.by.this_phone, &rival.report)).collect();
+    assert!(said.contains(&(true, &mine)) && said.contains(&(false, &other)), "{said:?}");
+    let answers = vec![ChecklistAnswer::Yes, ChecklistAnswer::No];
+    assert_eq!(conflicts.items, [RivalAnswers { item: "fire_lane".to_owned(), answers }]);
+    let theirs = conflicts.outcomes.iter().find(|rival| !rival.by.this_phone).unwrap();
+    first.choose_outcome(visit.clone(), theirs.fact.clone()).unwrap();
+    assert_eq!(first.conflicts(visit).unwrap().outcomes, []);
+}
+
+#[test]
+fn work_is_found_by_words_and_page_by_page() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    for number in 1..=3 {
+        hub.dispatch(number);
+    }
+    let core = app.enrolled(folder.path(), &mut hub);
+    let search = |words: &str, after, max| {
+        let words = words.to_owned();
+        core.find_work(WorkSearch { words, undone_only: true, after, max })
+    };
+    let all = search("PAVEMENT stalls", None, 10).unwrap();
+    assert_eq!(all, core.my_work().unwrap());
+    assert_eq!(search("smoke", None, 10), Ok(Vec::new()));
+    let cursor = WorkCursor { issued_ms: all[0].issued_ms, order: all[0].order.clone() };
+    core.forget_list().unwrap();
+    assert_eq!(search("", Some(cursor), 1).unwrap(), all[1..2]);
+    assert!(matches!(search("", None, -1), Err(PhoneError::Invalid { .. })));
+    assert_eq!(core.rechecks(), Ok(Vec::new()));
+}
+
+#[test]
+fn a_key_that_is_gone_is_told_from_one_that_is_locked_and_the_phone_begins_anew() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    hub.dispatch(1);
+    let core = app.enrolled(folder.path(), &mut hub);
+    let visit = core.my_work().unwrap().remove(0).visit;
+    core.note(visit.clone(), "not delivered".to_owned()).unwrap();
+    assert_eq!(core.check_store(), Ok(Vec::new()));
+    assert_eq!(core.mend_store().unwrap().kept, 1);
+    let fault = |error: PhoneError| match error {
+        PhoneError::Key { code, retryable, .. } => (code, retryable),
+        other => panic!("{other:?}"),
+    };
+    app.fake.break_key(true);
+    let locked = core.note(visit, "x".to_owned()).unwrap_err();
+    assert_eq!(fault(locked), (KeyFault::Signing, true));
+    drop(core);
+    assert_eq!(fault(app.open(folder.path()).unwrap_err()), (KeyFault::Store, true));
+    let other = App::new(2);
+    assert_eq!(fault(other.open(folder.path()).unwrap_err()), (KeyFault::Store, false));
+
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (store, file) = (path("phone.db"), path("for-the-bureau"));
+    assert_eq!(recovery_file(store.clone(), file.clone()), Ok(1));
+    assert!(matches!(recovery_file(store.clone(), file), Err(PhoneError::Storage { .. })));
+    let aside = set_aside(store.clone()).unwrap();
+    assert!(std::path::Path::new(&aside).exists() && set_aside(store).is_err());
+    let core = other.enrolled(folder.path(), &mut hub);
+    assert_eq!((core.counts().unwrap().recorded, core.my_work().unwrap().len()), (0, 1));
 }

@@ -1,12 +1,13 @@
-//! What a person sees: orders, visits, and what a team disagrees about.
+//! What a person sees in lists: orders, found by words too, patrols and rechecks.
 
 use onscene_sync_core::rules::phase::Phase;
+use onscene_sync_core::time::Millis;
 
-use super::convert::job;
+use super::convert::{id, unsigned};
 use super::core::PhoneCore;
 use super::error::PhoneError;
 use super::place::PhoneSite;
-use crate::{Conflicts, WorkItem};
+use crate::{Search, WorkItem};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -67,15 +68,27 @@ pub struct PhoneWork {
     pub done: bool,
 }
 
-/// What a team disagrees about after it worked apart. All of it stays on record.
+/// What of the work to list.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct VisitConflicts {
-    /// The outcomes to choose from, if there are several.
-    pub outcomes: Vec<String>,
-    /// The site corrections to choose from, if there are several.
-    pub sites: Vec<String>,
-    /// Items of the checklist that were answered in several ways.
-    pub items: Vec<String>,
+pub struct WorkSearch {
+    /// Words that must all stand in the matter, the summary or the order's text, anywhere in a word
+    /// and in either case; empty for everything.
+    pub words: String,
+    /// Leave out what the team has an outcome for.
+    pub undone_only: bool,
+    /// Go on after this item of the page before.
+    pub after: Option<WorkCursor>,
+    /// Items at most.
+    pub max: i32,
+}
+
+/// The last item of a page.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct WorkCursor {
+    /// Its `issued_ms`.
+    pub issued_ms: i64,
+    /// Its `order`.
+    pub order: String,
 }
 
 #[uniffi::export]
@@ -98,12 +111,25 @@ impl PhoneCore {
         })
     }
 
-    /// What the team disagrees about in a visit.
+    /// The rechecks on this phone, by their visits.
     ///
     /// # Errors
-    /// When the visit is not on this phone.
-    pub fn conflicts(&self, visit: String) -> Result<VisitConflicts, PhoneError> {
-        self.call("conflicts", |device| Ok(device.conflicts(job(&visit)?)?.into()))
+    /// When the store fails.
+    pub fn rechecks(&self) -> Result<Vec<String>, PhoneError> {
+        self.call("rechecks", |device| {
+            Ok(device.rechecks()?.into_iter().map(|doc| doc.to_string()).collect())
+        })
+    }
+
+    /// The orders to be answered that a search finds, the oldest first.
+    ///
+    /// # Errors
+    /// When `max` is negative, the cursor is none, or the store fails.
+    pub fn find_work(&self, search: WorkSearch) -> Result<Vec<PhoneWork>, PhoneError> {
+        self.call("find_work", |device| {
+            let search = search.try_into()?;
+            Ok(device.find_work(&search)?.into_iter().map(Into::into).collect())
+        })
     }
 }
 
@@ -145,13 +171,16 @@ impl From<WorkItem> for PhoneWork {
     }
 }
 
-impl From<Conflicts> for VisitConflicts {
-    fn from(conflicts: Conflicts) -> Self {
-        let text = |facts: Vec<_>| facts.iter().map(ToString::to_string).collect();
-        Self {
-            outcomes: text(conflicts.outcomes),
-            sites: text(conflicts.sites),
-            items: conflicts.items,
-        }
+impl TryFrom<WorkSearch> for Search {
+    type Error = PhoneError;
+
+    fn try_from(search: WorkSearch) -> Result<Self, PhoneError> {
+        let WorkSearch { words, undone_only, after, max } = search;
+        let after = match after {
+            Some(last) => Some((Millis(last.issued_ms), id("order", &last.order)?)),
+            None => None,
+        };
+        let max = unsigned("max", i64::from(max))?;
+        Ok(Self { words, undone_only, after, max })
     }
 }

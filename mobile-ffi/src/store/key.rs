@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::db::{Db, Sealer};
 use super::meta::{from_cbor, to_cbor};
 use crate::error::DeviceError;
-use crate::host::Host;
+use crate::host::{Host, HostError};
 
 /// Who can unwrap the data key. Numbers stand in stores and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) fn make(host: &Host) -> Result<(DataKey, Vec<u8>), DeviceError> {
     let wrapped = host.keys.wrap(key.bytes())?;
     // A key store that does not give back what it was given would lock the phone out at once.
     if unwrap(host, &wrapped)?.bytes() != key.bytes() {
-        return Err(unavailable("it unwraps another key than it wrapped"));
+        return Err(gone("it unwraps another key than it wrapped"));
     }
     Ok((key, wrapped))
 }
@@ -59,7 +59,7 @@ pub(super) fn unlock(connection: &Connection, host: &Host) -> Result<DataKey, De
         .optional()?;
     let (wrapped, expected) = found.ok_or_else(|| DeviceError::damaged("data key"))?;
     let key = unwrap(host, &wrapped)?;
-    if print(&key)[..] == expected[..] { Ok(key) } else { Err(unavailable("it gives another key")) }
+    if print(&key)[..] == expected[..] { Ok(key) } else { Err(gone("it gives another key")) }
 }
 
 /// Seals the data key to the hub, unless that has been done for this device and this key of the hub.
@@ -110,9 +110,9 @@ pub(super) fn sealer(key: DataKey, host: &Host) -> Result<Sealer, DeviceError> {
 
 fn unwrap(host: &Host, wrapped: &[u8]) -> Result<DataKey, DeviceError> {
     let bytes = host.keys.unwrap(wrapped);
-    let bytes = Zeroizing::new(bytes.map_err(|error| unavailable(&error.0))?);
+    let bytes = Zeroizing::new(bytes.map_err(unavailable)?);
     let bytes: [u8; KEY_BYTES] =
-        (&bytes[..]).try_into().map_err(|_| unavailable("it unwrapped something else"))?;
+        (&bytes[..]).try_into().map_err(|_| gone("it unwrapped something else"))?;
     Ok(DataKey::new(bytes))
 }
 
@@ -121,6 +121,11 @@ fn print(key: &DataKey) -> [u8; 16] {
     *fact_id(&[b"onscene data key", &key.bytes()[..]].concat()).as_bytes()
 }
 
-fn unavailable(why: &str) -> DeviceError {
-    DeviceError::KeyUnavailable { why: why.to_owned() }
+fn unavailable(error: HostError) -> DeviceError {
+    let HostError { why, lost } = error;
+    DeviceError::KeyUnavailable { why, lost }
+}
+
+fn gone(why: &str) -> DeviceError {
+    unavailable(HostError::for_good(why))
 }

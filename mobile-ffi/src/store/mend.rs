@@ -15,7 +15,7 @@ use rusqlite::{params, params_from_iter};
 use serde::Serialize;
 
 use super::db::Db;
-use super::{carried, documents, events, evidence, feed, intents, key, meta, told, work};
+use super::{arriving, carried, documents, events, evidence, feed, intents, key, meta, told, work};
 use crate::author;
 use crate::error::DeviceError;
 use crate::host::Host;
@@ -81,6 +81,8 @@ pub(super) fn check(db: Db<'_>) -> Result<Vec<String>, DeviceError> {
     count("anchors", sound(db, &anchors, |row| feed::is_sound(db, row)));
     let events = "SELECT n, kind, doc, told FROM event";
     count("events", sound(db, events, |row| events::is_sound(db, row)));
+    let arriving = "SELECT doc, claim FROM arriving";
+    count("begun arrivals", sound(db, arriving, |row| arriving::is_sound(db, row)));
     let docs = "SELECT doc FROM doc WHERE base IS NOT NULL";
     count("documents", sound(db, docs, |row| row.get(0).is_ok_and(|doc| whole(db, doc).is_some())));
     let is_record = |row: &Row<'_>| {
@@ -186,6 +188,10 @@ fn salvage(old: Db<'_>, new: Db<'_>) -> Result<Mended, DeviceError> {
     });
     copy(old, new, "evidence", evidence::FILE_COLUMNS, |row| {
         matches!(row.get(0).map(|n| intents::raw(new, n)), Ok(Ok(Some(_))))
+    });
+    copy(old, new, "arriving", arriving::COLUMNS, |row| {
+        let known = row.get(0).map(|doc| documents::row(new, DocId::from_bytes(doc)));
+        matches!(known, Ok(Ok(Some(_)))) && arriving::is_sound(old, row)
     });
     evidence::mend(new)?;
     carried::mend(old, new);

@@ -17,10 +17,12 @@
 //! | [`carried`], [`told`] | `carried`, `statement`, `introduced`, `colleague`; `told`: what colleagues handed over |
 //! | [`events`] | `event` |
 //! | [`evidence`] | `capture`, `evidence`: files taken and how far each has come |
+//! | [`arriving`] | `arriving`: arrivals from the tap until they are claimed |
 //! | [`work`], `list` | `work`: what lists show of each case, and the same in memory |
 //! | `migrate`, [`salvage`] | reading older stores, and what is whole in one without its key |
 //! | [`key`], [`db`] | `data_key`; sealing and opening values |
 
+pub(crate) mod arriving;
 pub(crate) mod carried;
 pub(crate) mod db;
 pub(crate) mod documents;
@@ -55,11 +57,12 @@ use mend::Mended;
 /// Marks the file as ours ("OnSc").
 const APPLICATION_ID: i64 = 0x4f6e_5363;
 /// What makes each version of the schema from the one before. Steps are added, never changed.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("evidence.sql"),
     include_str!("work.sql"),
     include_str!("handover.sql"),
+    include_str!("arriving.sql"),
 ];
 /// The schema that the first step makes.
 const FIRST: i64 = 2;
@@ -299,7 +302,7 @@ mod tests {
             .execute_batch(
                 "ALTER TABLE intent DROP COLUMN stamp; DROP TABLE work; DROP TABLE evidence;
                  DROP TABLE capture; DROP TABLE carried; DROP TABLE introduced;
-                 DROP TABLE statement; DROP TABLE colleague; DROP TABLE told",
+                 DROP TABLE statement; DROP TABLE colleague; DROP TABLE told; DROP TABLE arriving",
             )
             .unwrap();
         earlier.pragma_update(None, "user_version", FIRST).unwrap();

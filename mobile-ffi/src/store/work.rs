@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use onscene_sync_core::crypto::fact_id;
 use onscene_sync_core::document::DocKind;
-use onscene_sync_core::fact::{Body, Fact, envelope};
+use onscene_sync_core::fact::{Author, Body, Fact, envelope};
 use onscene_sync_core::guard;
 use onscene_sync_core::id::{DocId, FactId};
 use onscene_sync_core::rules::phase::phase;
@@ -167,6 +167,17 @@ pub(crate) fn case_facts(
         (fact.doc == case).then_some((id, (fact, bytes)))
     });
     Ok(signed.collect())
+}
+
+/// These facts, oldest first by the hub's clock.
+pub(crate) fn case_history(db: Db<'_>, case: DocId) -> Result<Vec<(FactId, Fact)>, DeviceError> {
+    let facts = case_facts(db, case)?.into_iter().map(|(id, (fact, _))| (id, fact));
+    let mut facts: Vec<(FactId, Fact)> = facts.collect();
+    facts.sort_by_key(|(id, fact)| match fact.author {
+        Author::Hub(at) => (Some(at), *id),
+        Author::Device(_) => (None, *id),
+    });
+    Ok(facts)
 }
 
 /// The facts of an inspection, oldest first. The hub or, for what a colleague handed over, this phone

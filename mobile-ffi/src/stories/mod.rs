@@ -1,5 +1,6 @@
 //! Whole stories of phones and a hub, told through the public calls.
 
+mod arriving;
 mod capture;
 mod crash;
 mod damage;

@@ -24,7 +24,7 @@ pub(crate) struct Occasion<'a> {
 pub(crate) fn proof(host: &Host, occasion: &Occasion<'_>) -> Result<String, DeviceError> {
     let point = host.keys.public_key()?;
     let (x, y) = coordinates(&point)
-        .ok_or_else(|| HostError("the public key is not an uncompressed P-256 point".to_owned()))?;
+        .ok_or_else(|| HostError::for_good("the public key is not an uncompressed P-256 point"))?;
     let header = json!({
         "typ": "dpop+jwt",
         "alg": "ES256",

@@ -185,7 +185,7 @@ impl Signer for FakeHost {
             let state = self.state();
             (Arc::clone(&state.key), state.key_fails)
         };
-        if fails { Err(SigningFailed("locked".to_owned())) } else { key.sign(message) }
+        if fails { Err(SigningFailed::for_now("locked")) } else { key.sign(message) }
     }
 }
 
@@ -204,11 +204,7 @@ impl KeyStore for FakeHost {
 
     fn unwrap(&self, wrapped: &[u8]) -> Result<Vec<u8>, HostError> {
         let state = self.state();
-        if state.key_fails {
-            Err(HostError("locked".to_owned()))
-        } else {
-            state.key.unwrap(wrapped)
-        }
+        if state.key_fails { Err(HostError::for_now("locked")) } else { state.key.unwrap(wrapped) }
     }
 }
 

@@ -24,7 +24,7 @@ pub struct MachineClock;
 
 impl Clock for MachineClock {
     fn read(&self) -> Result<ClockReading, HostError> {
-        clocks::read().map_err(|error| HostError(error.to_string()))
+        clocks::read().map_err(HostError::for_now)
     }
 }
 

@@ -224,9 +224,9 @@ impl<W: Write> Screen<'_, W> {
                 writeln!(self.out, "{what} to choose from: {id}")?;
             }
         }
-        for item in &conflicts.items {
+        for (item, answers) in &conflicts.items {
             none = false;
-            writeln!(self.out, "answered in several ways: {item}")?;
+            writeln!(self.out, "answered in several ways: {item} ({answers:?})")?;
         }
         if none {
             writeln!(self.out, "the team agrees")?;

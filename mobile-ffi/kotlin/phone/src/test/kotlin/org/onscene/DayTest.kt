@@ -7,6 +7,7 @@ import kotlin.io.path.ExperimentalPathApi
 import kotlin.io.path.copyToRecursively
 import kotlin.io.path.createDirectories
 import kotlin.io.path.deleteRecursively
+import kotlin.io.path.exists
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -14,12 +15,16 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.io.TempDir
 import org.onscene.core.Enrolment
+import org.onscene.core.FileState
+import org.onscene.core.HistoryEvent
 import org.onscene.core.KeyFault
 import org.onscene.core.PhoneEventKind
 import org.onscene.core.PhoneException
 import org.onscene.core.RecordState
 import org.onscene.core.VisitOutcome
 import org.onscene.core.VisitReport
+import org.onscene.core.recoveryFile
+import org.onscene.core.setAside
 
 /** A bad day of one phone: its process is killed after every step, and worse. */
 @OptIn(ExperimentalPathApi::class)
@@ -49,7 +54,12 @@ class DayTest {
 
         network.passes.set(0)
         step("accept")
-        step("arrive")
+        step("tap")
+        step("stand there", "70")
+        step("claim")
+        step("take a photo", "1")
+        step("open the camera", "2")
+        step("finish what was begun")
         step("report", "摊贩已劝离")
         backUp()
         step("try to sync")
@@ -64,7 +74,10 @@ class DayTest {
         repeat(2) { step("try to sync") }
         network.passes.set(Long.MAX_VALUE)
         for (ms in listOf(400L, 900L, 1_600L)) step("sync", killedAfterMs = ms)
+        val before = network.passed.get()
         step("sync")
+        val sent = network.passed.get() - before
+        assertTrue(sent < 2_500_000, "two photos of 900 kB took $sent bytes in the last round alone")
         step("choose")
         step("tell", "已当场告知")
         step("sync")
@@ -81,11 +94,19 @@ class DayTest {
         val phone = Handset(phoneDir).open(JdkTransport())
         val records = phone { records(0, 100) }
         assertTrue(records.isNotEmpty() && records.all { it.state == RecordState.Verified }, "$records")
+        val files = phone { evidence(0, 100) }
+        assertEquals(2, files.size)
+        assertTrue(files.all { it.state is FileState.Verified }, "$files")
+        assertEquals(0, phone { unfinishedCaptures() }.size)
         val kinds = phone { eventsSince(0, 1_000) }.map { it.kind }
         assertTrue(PhoneEventKind.RENEWED in kinds, "$kinds")
         assertTrue(PhoneEventKind.ALARM !in kinds, "$kinds")
         val work = phone { myWork() }.single()
         assertTrue(work.accepted && work.arrived && work.done)
+        val visit = phone { phoneCase(case) }.orders.single()
+        assertTrue(visit.result != null, "$visit")
+        val arrived = visit.history.map { it.event }.filterIsInstance<HistoryEvent.Arrived>()
+        assertTrue(arrived.all { it.fixes > 30 }, "$arrived")
         assertTrue(server.case(case).toString().contains("proven_inside"))
         phone.close()
     }
@@ -95,7 +116,10 @@ class DayTest {
         val handset = Handset(phoneDir)
         handset.loseKeys()
         val lost = assertThrows<PhoneException.Key> { runBlocking { handset.open(JdkTransport()) } }
-        assertEquals(KeyFault.STORE, lost.code)
+        assertEquals(KeyFault.STORE to false, lost.code to lost.retryable)
+        val store = "${handset.store}/phone.db"
+        assertEquals(0, recoveryFile(store, "$dir/for-the-bureau"), "everything was delivered")
+        assertTrue(Path.of(setAside(store)).exists())
         val next = Handset(dir.resolve("next")).open(JdkTransport())
         next { enrol(Enrolment(server.url, server.inspector("张巡查"), null, false)) }
         next.deliverAll()

@@ -1,8 +1,14 @@
 package org.onscene
 
 import java.nio.file.Path
+import kotlin.io.path.writeBytes
+import kotlin.random.Random
 import kotlinx.coroutines.runBlocking
+import org.onscene.core.Datum
 import org.onscene.core.Enrolment
+import org.onscene.core.EvidenceFile
+import org.onscene.core.EvidenceWindow
+import org.onscene.core.MediaKind
 import org.onscene.core.VisitOutcome
 import org.onscene.core.VisitReport
 
@@ -19,14 +25,36 @@ object Inspector {
         "sync" to { _, _ -> deliverAll() },
         "try to sync" to { _, _ -> sync() },
         "accept" to { _, _ -> this { accept(myWork().single().order) } },
-        "arrive" to { handset, _ ->
-            val window = Recording.window(handset.clock.read(), 70)
-            this { arrive(visit, window) }
+        "tap" to { handset, _ ->
+            val tap = handset.clock.read()
+            this { beginArrival(visit, EvidenceWindow(tap, Datum.WGS84, emptyList())) }
+        },
+        "stand there" to { handset, seconds ->
+            // A recording cannot wait: its fixes are dated from now on.
+            val fixes = Recording.window(handset.clock.read(), seconds.toInt()).fixes
+            fixes.chunked(10).forEach { this { addFixes(visit, it) } }
+        },
+        "claim" to { _, _ -> this { finishArrival(unfinishedArrivals().single().visit) } },
+        "take a photo" to { _, seed ->
+            this {
+                val capture = beginCapture(visit, PHOTO)
+                Path.of(capture.path).writeBytes(photo(seed.toInt()))
+                finishCapture(capture.id, null)
+            }
+        },
+        "open the camera" to { _, seed ->
+            this { Path.of(beginCapture(visit, PHOTO).path).writeBytes(photo(seed.toInt())) }
+        },
+        "finish what was begun" to { _, _ ->
+            this { finishCapture(unfinishedCaptures().single { it.path != null }.id, null) }
         },
         "report" to { _, text ->
-            this { reportOutcome(visit, VisitReport(VisitOutcome.STOPPED, text, emptyList(), null)) }
+            this { reportOutcome(visit, VisitReport(VisitOutcome.STOPPED, text, evidence(0, 9).map { it.fact }, null)) }
         },
-        "choose" to { _, _ -> this { chooseOutcome(visit, conflicts(visit).outcomes.first()) } },
+        "choose" to { _, _ ->
+            val mine = this { conflicts(visit) }.outcomes.single { it.by.thisPhone }
+            this { chooseOutcome(visit, mine.fact) }
+        },
         "note" to { _, text -> this { note(visit, text) } },
         "tell" to { _, text -> this { toldComplainant(visit, text) } },
     )
@@ -41,7 +69,12 @@ object Inspector {
         Thread.sleep(Long.MAX_VALUE)
     }
 
+    private val PHOTO = EvidenceFile(MediaKind.PHOTO, "jpg", null)
+
     private val org.onscene.core.PhoneCore.visit get() = myWork().single().visit
+
+    private fun photo(seed: Int) =
+        byteArrayOf(0xFF.toByte(), 0xD8.toByte(), 0xFF.toByte(), 0xE0.toByte()) + Random(seed).nextBytes(900_000)
 }
 
 /** Syncs until everything that can be sent was sent. */

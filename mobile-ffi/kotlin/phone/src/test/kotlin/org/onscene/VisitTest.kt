@@ -1,6 +1,8 @@
 package org.onscene
 
 import java.nio.file.Path
+import kotlin.io.path.writeBytes
+import kotlin.random.Random
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
@@ -15,7 +17,10 @@ import org.junit.jupiter.api.io.TempDir
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.ValueSource
 import org.onscene.core.Enrolment
+import org.onscene.core.EvidenceFile
+import org.onscene.core.FileState
 import org.onscene.core.KeyFault
+import org.onscene.core.MediaKind
 import org.onscene.core.PhoneEventKind
 import org.onscene.core.PhoneException
 import org.onscene.core.PlaceGrade
@@ -40,7 +45,7 @@ class VisitTest {
 
     @ParameterizedTest
     @ValueSource(strings = ["jdk", "okhttp"])
-    fun `a visit recorded offline is verified after one round`(kind: String) = runBlocking {
+    fun `a visit with a photo, recorded offline, is verified after one round`(kind: String) = runBlocking {
         var online = true
         val http = if (kind == "jdk") JdkTransport() else OkHttpTransport()
         val phone = enrolled({ if (online) http.send(it) else throw java.io.IOException("no network") })
@@ -55,16 +60,23 @@ class VisitTest {
         assertEquals(PlaceGrade.PROVEN_INSIDE, likely?.place, "$likely")
         val arrival = phone { arrive(work.visit, window) }
         assertEquals(likely?.place, arrival.likely?.place)
-        val report = VisitReport(VisitOutcome.STOPPED, "摊贩已劝离", emptyList(), true)
+        val photo = phone {
+            val capture = beginCapture(work.visit, EvidenceFile(MediaKind.PHOTO, "jpg", null))
+            Path.of(capture.path).writeBytes(JPEG + Random(1).nextBytes(700_000))
+            finishCapture(capture.id, null)
+        }
+        val report = VisitReport(VisitOutcome.STOPPED, "摊贩已劝离", listOf(photo), true)
         phone { reportOutcome(work.visit, report) }
         assertTrue(phone.sync() is SyncEnd.Unanswered)
         assertEquals("no network", phone { lastFailure() })
-        assertEquals(3, phone { counts() }.saved)
+        assertEquals(4, phone { counts() }.saved)
 
         online = true
         assertEquals(SyncEnd.Done, phone.sync())
         val records = phone { records(0, 100) }
         assertTrue(records.all { it.state == RecordState.Verified }, "$records")
+        val file = phone { evidence(0, 100) }.single()
+        assertTrue(file.state is FileState.Verified, "$file")
         assertTrue(phone { myWork() }.single { it.caseId == case }.done)
         assertEquals(PhoneEventKind.ENROLLED, phone.events().first().kind)
         phone.close()
@@ -97,6 +109,7 @@ class VisitTest {
     }
 
     companion object {
+        private val JPEG = byteArrayOf(0xFF.toByte(), 0xD8.toByte(), 0xFF.toByte(), 0xE0.toByte())
         lateinit var server: Server
 
         @BeforeAll
