@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `core` | opening, closing, the one lock, panics |
 //! | `host`, `log` | what the platform lends |
-//! | `account`, `work`, `recording`, `arrival`, `evidence`, `outbox`, `sync` | the calls and their types, by subject |
+//! | `account`, `work`, `recording`, `arrival`, `evidence`, `outbox`, `sync`, `meeting` | the calls and their types, by subject |
 //! | `place`, `convert` | positions, and how values cross |
 //! | `error` | what a call can fail with |
 
@@ -27,6 +27,7 @@ mod error;
 mod evidence;
 mod host;
 mod log;
+mod meeting;
 mod outbox;
 mod place;
 mod recording;
@@ -41,13 +42,14 @@ pub use arrival::{
     Arrival, ArrivalTiming, Conclusion, EvidenceWindow, LikelyVerdict, PlaceGrade, TimeGrade,
     VerdictReason,
 };
-pub use error::{HostFailure, KeyFault, PhoneError, StorageFault};
+pub use error::{HostFailure, KeyFault, MeetingFault, PhoneError, StorageFault};
 pub use evidence::{
     EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileRange,
     FileRequest, FileState, FileStep, MediaKind, UnfinishedFile, UnknownFile,
 };
 pub use host::{PhoneClock, PhoneKeyLevel, PhoneKeys, PhoneReading};
 pub use log::{LogField, LogLevel, LogLine, PhoneLog};
+pub use meeting::{CarriedCounts, FrameTaken, MeetingState, PhoneMeeting};
 pub use outbox::{PhoneEvent, PhoneEventKind, PhoneRecord, RecordCounts, RecordState, StorageUsed};
 pub use place::{Datum, FixProvider, PhoneFix, PhoneSite, Place, SiteShape};
 pub use recording::{ChecklistAnswer, PatrolFinding, VisitOutcome, VisitReport};
