@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `core` | opening, closing, the one lock, panics |
 //! | `host`, `log` | what the platform lends |
-//! | `account`, `work`, `recording`, `arrival`, `evidence`, `outbox`, `sync`, `meeting` | the calls and their types, by subject |
+//! | `account`, `work`, `recording`, `arrival`, `evidence`, `former`, `outbox`, `sync`, `meeting` | the calls and their types, by subject |
 //! | `place`, `convert` | positions, and how values cross |
 //! | `error` | what a call can fail with |
 
@@ -25,6 +25,7 @@ mod convert;
 mod core;
 mod error;
 mod evidence;
+mod former;
 mod host;
 mod log;
 mod meeting;
@@ -47,6 +48,7 @@ pub use evidence::{
     EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileRange,
     FileRequest, FileState, FileStep, MediaKind, UnfinishedFile, UnknownFile,
 };
+pub use former::FormerFile;
 pub use host::{PhoneClock, PhoneKeyLevel, PhoneKeys, PhoneReading};
 pub use log::{LogField, LogLevel, LogLine, PhoneLog};
 pub use meeting::{CarriedCounts, FrameTaken, MeetingState, PhoneMeeting};
