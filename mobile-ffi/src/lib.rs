@@ -51,7 +51,8 @@ pub use arrival::{ArrivalReceipt, OpenArrival};
 pub use device::{Device, OpenConfig, Standing};
 pub use error::DeviceError;
 pub use evidence::{
-    Capture, EvidenceCounts, EvidenceItem, EvidenceState, NewFile, StrayFile, UnfinishedCapture,
+    Capture, EvidenceCounts, EvidenceItem, EvidenceState, InheritedFile, NewFile, StrayFile,
+    UnfinishedCapture,
 };
 use face::UniFfiTag;
 pub use handover::{Given, Handover, HandoverError};

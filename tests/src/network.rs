@@ -1,5 +1,6 @@
 //! What becomes of one request in a village network. Flipped bits are left to TLS, which refuses them.
 
+use onscene_mobile::{HttpRequest, UploadBody, UploadRequest};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -47,4 +48,25 @@ impl Fate {
 #[must_use]
 pub fn cut(bytes: &[u8], per_mille: u16) -> Vec<u8> {
     bytes[..bytes.len() * usize::from(per_mille) / 1000].to_vec()
+}
+
+/// A request of the lane as the network carries it.
+#[must_use]
+pub fn as_http(request: &UploadRequest) -> HttpRequest {
+    let body = match &request.body {
+        UploadBody::Empty => Vec::new(),
+        UploadBody::Range { path, offset, length } => {
+            let file = std::fs::read(path).expect("the file is there");
+            let from = usize::try_from(*offset).expect("a small file");
+            file[from..from + usize::try_from(*length).expect("a small file")].to_vec()
+        }
+    };
+    HttpRequest {
+        id: request.id,
+        method: request.method,
+        url: request.url.clone(),
+        headers: request.headers.clone(),
+        body,
+        deadline_ms: request.deadline_ms,
+    }
 }

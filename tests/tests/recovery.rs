@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use onscene_mobile::{Device, DeviceError, Job, OpenConfig, Step};
+use onscene_mobile::{
+    Device, DeviceError, EvidenceState, Job, NewFile, OpenConfig, Step, UploadStep, WaitReason,
+};
 use onscene_server::hub::recover::{self, RecoverError, Recovered};
-use onscene_sync_core::id::{DeviceId, DocId};
+use onscene_sync_core::fact::body::Media;
+use onscene_sync_core::id::{DeviceId, DocId, FactId};
 use onscene_sync_core::sync::message::PushResult;
 use onscene_sync_core::time::Millis;
 use onscene_tests::handset::{BEGINNING, Clocks, Handset, WorldTime};
 use onscene_tests::hub::{Hub, URL};
+use onscene_tests::network::as_http;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 
@@ -24,11 +28,15 @@ impl World {
         let dir = tempfile::tempdir().expect("a folder");
         let time = WorldTime::at(Millis(BEGINNING));
         let hub = Hub::start(dir.path(), 1, time.now()).await;
-        let me = hub.must("GET", "/v1/me", None, Value::Null).await;
+        Self { dir, hub, time, person: String::new() }.with_another_person().await
+    }
+
+    async fn with_another_person(self) -> Self {
+        let me = self.hub.must("GET", "/v1/me", None, Value::Null).await;
         let person = json!({ "name": "Li", "role": "inspector", "unit": me["unit"] });
-        let person = hub.must("POST", "/v1/people", None, person).await;
+        let person = self.hub.must("POST", "/v1/people", None, person).await;
         let person = person["id"].as_str().expect("an id").to_owned();
-        Self { dir, hub, time, person }
+        Self { person, ..self }
     }
 
     fn store(&self) -> PathBuf {
@@ -66,6 +74,21 @@ impl World {
             }
         }
         panic!("sync does not come to an end");
+    }
+
+    async fn upload(&self, device: &mut Device) {
+        device.upload_soon();
+        for _ in 0..100 {
+            match device.upload_next().expect("a step") {
+                UploadStep::Send(request) => {
+                    let reply = self.hub.answer(&as_http(&request)).await;
+                    device.upload_apply(request.id, &reply).expect("an answer");
+                }
+                UploadStep::Wait { why: WaitReason::NeedsSync, .. } => self.sync(device).await,
+                UploadStep::Wait { .. } | UploadStep::Idle => return,
+            }
+        }
+        panic!("files do not come to an end");
     }
 
     async fn database(&self) -> SqlitePool {
@@ -163,4 +186,74 @@ async fn a_file_that_another_phone_made_in_this_ones_name_is_refused() {
     Device::recovery_file(&world.store(), &file).expect("a file");
     let refused = world.recover(&file).await.expect_err("not the phone's");
     assert!(matches!(refused, RecoverError::NotThePhones(device) if device == id), "{refused}");
+}
+
+/// Takes photos without a network; the device is closed.
+fn photographs(mut device: Device, patrol: DocId, count: u8) -> Vec<FactId> {
+    let photo = |n: u8| {
+        let new = NewFile { media: Media::Photo, extension: "jpg".to_owned(), before: None };
+        let capture = device.begin_capture(Job::Inspection(patrol), new).expect("a capture");
+        let picture = [&[0xff, 0xd8, 0xff, 0xe0, n][..], &[n; 300_000]].concat();
+        std::fs::write(&capture.path, picture).expect("the folder is there");
+        device.finish_capture(capture.id, None).expect("a fact")
+    };
+    (1..=count).map(photo).collect()
+}
+
+fn states(device: &Device) -> Vec<EvidenceState> {
+    device.inherited_files().expect("files").into_iter().map(|file| file.state).collect()
+}
+
+/// A phone that took two photos and lost its key; returns where its store and its recovery file are.
+async fn lost_with_photos(world: &World) -> (PathBuf, PathBuf, Vec<FactId>) {
+    let handset = world.handset(1);
+    let (_, patrol) = work_offline(world, &handset).await;
+    let facts = photographs(world.open(&handset).expect("the store"), patrol, 2);
+    let file = world.dir.path().join("recovery");
+    assert_eq!(Device::recovery_file(&world.store(), &file), Ok(4));
+    (Device::set_aside(&world.store()).expect("the old store moves"), file, facts)
+}
+
+#[tokio::test]
+async fn photos_of_a_phone_that_lost_its_key_come_with_the_persons_later_phone() {
+    let world = World::new().await;
+    let (former, file, facts) = lost_with_photos(&world).await;
+    world.recover(&file).await.expect("the hub opens it");
+    let mut device = world.open(&world.handset(2)).expect("a new store");
+    world.enrol(&mut device, true).await;
+    assert_eq!(device.stray_files().expect("files").len(), 2);
+    assert_eq!(device.inherit(&former), Ok(2));
+    assert_eq!(device.inherit(&former), Ok(0), "nothing is taken over twice");
+    assert_eq!(device.stray_files(), Ok(Vec::new()));
+
+    world.upload(&mut device).await;
+    let verified = |state: &EvidenceState| matches!(state, EvidenceState::Verified { .. });
+    assert!(states(&device).iter().all(verified), "{:?}", states(&device));
+    assert_eq!(device.inherited_files().expect("files").len(), 2);
+
+    let stored = "SELECT fact_id FROM evidence WHERE stored_at IS NOT NULL";
+    let stored: Vec<Vec<u8>> =
+        sqlx::query_scalar(stored).fetch_all(&world.database().await).await.expect("rows");
+    let named = |fact: &FactId| stored.iter().any(|row| row == fact.as_bytes());
+    assert!(stored.len() == 2 && facts.iter().all(named), "under the facts that name them");
+}
+
+#[tokio::test]
+async fn photos_of_somebody_elses_phone_are_not_taken() {
+    let world = World::new().await;
+    let (former, file, _) = lost_with_photos(&world).await;
+    world.recover(&file).await.expect("the hub opens it");
+    let world = world.with_another_person().await;
+    let mut device = world.open(&world.handset(2)).expect("a new store");
+    world.enrol(&mut device, false).await;
+    assert_eq!(device.inherit(&former), Ok(2));
+    world.upload(&mut device).await;
+    for state in states(&device) {
+        let EvidenceState::SetAside { reason } = state else { panic!("{state:?}") };
+        assert!(reason.starts_with("404"), "{reason}");
+    }
+    let begun = "SELECT count(*) FROM evidence";
+    let begun: i64 =
+        sqlx::query_scalar(begun).fetch_one(&world.database().await).await.expect("a count");
+    assert_eq!(begun, 0);
 }

@@ -50,6 +50,21 @@ fn a_hub_restored_from_a_backup_is_given_again_what_it_lost() {
 }
 
 #[test]
+fn what_colleagues_deliver_and_its_author_delivers_later_counts_once() {
+    let mut relayed = 0;
+    for seed in 0..6 {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let dir = tempfile::tempdir().expect("a folder");
+        let world = Simulation::run_apart(dir.path(), seed, Profile::SMALL);
+        let outcome = runtime.block_on(world);
+        assert!(outcome.objections.is_empty(), "seed {seed}: {}", outcome.objections.join("\n"));
+        relayed += outcome.relayed;
+    }
+    assert!(relayed > 60, "only {relayed} changes came through colleagues");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_history() {
     assert_eq!(run(7, Profile::SMALL).trace, run(7, Profile::SMALL).trace);
     assert_ne!(run(7, Profile::SMALL).trace, run(8, Profile::SMALL).trace);

@@ -221,6 +221,7 @@ impl Device {
             let recorded = author::record(tx, keys, (doc, kind), act, clock)?;
             let file = evidence::File {
                 n: recorded.n,
+                inherited: None,
                 name: name.to_owned(),
                 sha256,
                 bytes,

@@ -147,7 +147,7 @@ impl Device {
             wall_ms: manifest.taken.wall_ms,
             bytes: file.bytes,
             path: kept.then(|| self.media.path(&file.name)),
-            state: state(&file, &intent),
+            state: refusal(&file, &intent).unwrap_or_else(|| state(&file)),
         })
     }
 }
@@ -159,7 +159,17 @@ fn manifest(intent: &Intent) -> Result<&Manifest, DeviceError> {
     }
 }
 
-fn state(file: &File, intent: &Intent) -> EvidenceState {
+/// The hub keeps the fact that names a file of this phone for a supervisor.
+fn refusal(file: &File, intent: &Intent) -> Option<EvidenceState> {
+    let waits = file.received_at.is_none() && file.on_disk == OnDisk::Kept;
+    (waits && intent.state == OwnState::Refused).then(|| {
+        let reason = intent.detail.clone().or_else(|| intent.code.clone()).unwrap_or_default();
+        EvidenceState::Refused { reason }
+    })
+}
+
+/// Where the bytes of a file stand.
+pub(super) fn state(file: &File) -> EvidenceState {
     if let Some(at) = file.received_at {
         return EvidenceState::Verified { at };
     }
@@ -167,10 +177,6 @@ fn state(file: &File, intent: &Intent) -> EvidenceState {
         OnDisk::Missing | OnDisk::Released => return EvidenceState::FileMissing,
         OnDisk::Changed => return EvidenceState::FileChanged,
         OnDisk::Kept => {}
-    }
-    if intent.state == OwnState::Refused {
-        let reason = intent.detail.clone().or_else(|| intent.code.clone()).unwrap_or_default();
-        return EvidenceState::Refused { reason };
     }
     match &file.trouble {
         Some(reason) => EvidenceState::SetAside { reason: reason.clone() },

@@ -6,6 +6,7 @@
 //! | [`capture`] | taking one with the app's camera, or copying one in |
 //! | [`unfinished`] | what a killed app left half done |
 //! | [`list`] | where each file stands |
+//! | [`inherit`] | files of a former store, whose key was lost |
 //! | [`release`] | removing copies that the hub has signed for |
 //!
 //! # From the camera to the fact
@@ -18,6 +19,7 @@
 mod capture;
 mod folder;
 mod hashing;
+mod inherit;
 mod list;
 mod release;
 mod unfinished;
@@ -25,5 +27,6 @@ mod unfinished;
 pub use capture::{Capture, NewFile};
 pub(crate) use folder::Folder;
 pub(crate) use hashing::Hashing;
+pub use inherit::InheritedFile;
 pub use list::{EvidenceCounts, EvidenceItem, EvidenceState};
 pub use unfinished::{StrayFile, UnfinishedCapture};

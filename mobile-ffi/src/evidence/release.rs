@@ -26,8 +26,9 @@ impl Device {
             self.store.write(|tx| {
                 evidence::set_on_disk(tx, file.n, OnDisk::Released)?;
                 let detail = format!(
-                    "the copy of record {} ({} bytes) was removed: the hub has had it for 7 days",
-                    file.n, file.bytes
+                    "the copy of {} ({} bytes) was removed: the hub has had it for 7 days",
+                    file.title(),
+                    file.bytes
                 );
                 events::add(tx, wall_ms, EventKind::CopyReleased, None, &detail)
             })?;

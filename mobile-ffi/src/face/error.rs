@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::DeviceError;
+use crate::{DeviceError, HandoverError};
 
 /// A call that failed. Nothing of it took effect, and what was recorded before stays recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Error, uniffi::Error)]
@@ -65,6 +65,14 @@ pub enum PhoneError {
         /// Newest version that this app reads.
         known: i64,
     },
+    /// Two phones cannot hand over to each other. What was taken before stays.
+    #[error("the phones cannot hand over: {reason}")]
+    Meeting {
+        /// What stands in the way.
+        code: MeetingFault,
+        /// In words.
+        reason: String,
+    },
     /// A bug in this library, or in what the app lends it. The store is as it was before the call.
     #[error("the library failed: {reason}")]
     Internal {
@@ -96,6 +104,21 @@ pub enum StorageFault {
     Damaged,
     /// It cannot be opened, read or written: a read-only disk, say.
     Failed,
+}
+
+/// Why two phones cannot hand over to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum MeetingFault {
+    /// The server has not vouched for this phone yet: sync once, then meet.
+    NoCertificate,
+    /// The bytes are no message for this meeting, or were altered on the way. The meeting may go on.
+    Unreadable,
+    /// The other phone is none of this bureau's, or has not been online for 30 days.
+    Stranger,
+    /// The other phone is of another unit.
+    AnotherUnit,
+    /// The other phone is this one, or a copy of it.
+    Mirror,
 }
 
 /// How a service of the platform fails.
@@ -134,6 +157,7 @@ impl PhoneError {
             Self::Platform { .. } => "platform",
             Self::Storage { .. } => "storage",
             Self::StoreTooNew { .. } => "store_too_new",
+            Self::Meeting { .. } => "meeting",
             Self::Internal { .. } => "internal",
         }
     }
@@ -177,5 +201,19 @@ impl From<DeviceError> for PhoneError {
             DeviceError::Invalid { field, why } => Self::invalid(field, why),
             DeviceError::Document(error) => Self::invalid("document", error),
         }
+    }
+}
+
+impl From<HandoverError> for PhoneError {
+    fn from(error: HandoverError) -> Self {
+        let code = match &error {
+            HandoverError::Device(error) => return error.clone().into(),
+            HandoverError::NoCertificate => MeetingFault::NoCertificate,
+            HandoverError::Unreadable(_) => MeetingFault::Unreadable,
+            HandoverError::Stranger(_) => MeetingFault::Stranger,
+            HandoverError::AnotherUnit => MeetingFault::AnotherUnit,
+            HandoverError::Mirror => MeetingFault::Mirror,
+        };
+        Self::Meeting { code, reason: error.to_string() }
     }
 }

@@ -16,6 +16,7 @@
 //! | `core` | opening, closing, the one lock, panics |
 //! | `host`, `log` | what the platform lends |
 //! | `account`, `recording`, `arrival`, `evidence`, `sync` | what a person does, and its delivery |
+//! | `meeting`, `former` | colleagues' phones, and files of a phone before this one |
 //! | `work`, `case`, `history`, `conflicts`, `outbox` | what a person sees |
 //! | `care` | damage, memory, a key that is gone |
 //! | `place`, `convert` | positions, and how values cross |
@@ -31,8 +32,10 @@ mod core;
 mod error;
 mod evidence;
 mod history;
+mod former;
 mod host;
 mod log;
+mod meeting;
 mod outbox;
 mod place;
 mod recording;
@@ -50,14 +53,16 @@ pub use arrival::{
 pub use care::{RecordLost, StoreMended, recovery_file, set_aside};
 pub use case::{CaseOrder, PhoneCase};
 pub use conflicts::{RivalAnswers, RivalAuthor, RivalOutcome, RivalSite, VisitConflicts};
-pub use error::{HostFailure, KeyFault, PhoneError, StorageFault};
+pub use error::{HostFailure, KeyFault, MeetingFault, PhoneError, StorageFault};
 pub use evidence::{
     EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileRange,
     FileRequest, FileState, FileStep, MediaKind, UnfinishedFile, UnknownFile,
 };
 pub use history::{HistoryEntry, HistoryEvent};
+pub use former::FormerFile;
 pub use host::{PhoneClock, PhoneKeyLevel, PhoneKeys, PhoneReading};
 pub use log::{LogField, LogLevel, LogLine, PhoneLog};
+pub use meeting::{CarriedCounts, FrameTaken, MeetingState, PhoneMeeting};
 pub use outbox::{PhoneEvent, PhoneEventKind, PhoneRecord, RecordCounts, RecordState, StorageUsed};
 pub use place::{Datum, FixProvider, PhoneFix, PhoneSite, Place, SiteShape};
 pub use recording::{ChecklistAnswer, PatrolFinding, VisitOutcome, VisitReport};

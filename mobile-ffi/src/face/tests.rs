@@ -311,6 +311,49 @@ fn an_answer_counts_once_after_the_app_was_killed() {
 }
 
 #[test]
+fn colleagues_meet_by_frames_and_a_panic_in_between_costs_nothing() {
+    let (there, here, mut hub) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Hub::new());
+    hub.dispatch(1);
+    let (anna, bo) = (App::new(1), App::new(2));
+    let (one, two) = (anna.enrolled(there.path(), &mut hub), bo.enrolled(here.path(), &mut hub));
+    one.note(one.my_work().unwrap().remove(0).visit, "ours".to_owned()).unwrap();
+    let giving = Arc::clone(&one).hand_over().unwrap();
+    let taking = Arc::clone(&two).hand_over().unwrap();
+
+    anna.panics.store(true, Ordering::Relaxed);
+    let quiet = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let failed = giving.next();
+    panic::set_hook(quiet);
+    assert!(matches!(&failed, Err(PhoneError::Internal { .. })), "{failed:?}");
+    anna.panics.store(false, Ordering::Relaxed);
+
+    let hello = giving.next().unwrap().unwrap();
+    let own = giving.take(hello);
+    assert!(matches!(&own, Err(PhoneError::Meeting { code: MeetingFault::Mirror, .. })), "{own:?}");
+    let noise = giving.take(vec![1, 2, 3]);
+    assert!(
+        matches!(&noise, Err(PhoneError::Meeting { code: MeetingFault::Unreadable, .. })),
+        "{noise:?}"
+    );
+    giving.take(taking.next().unwrap().unwrap()).unwrap();
+    let part = giving.next().unwrap().unwrap();
+    assert_eq!(giving.next(), Ok(None));
+    let frames = giving.frames(part, 300).unwrap();
+    let total = i32::try_from(frames.len()).unwrap();
+    let seen: Vec<FrameTaken> =
+        frames.iter().rev().map(|frame| taking.take_frame(frame.clone()).unwrap()).collect();
+    assert_eq!(seen[0], FrameTaken::Gathering { have: 1, total });
+    let Some(FrameTaken::Taken { state }) = seen.last() else { panic!("a whole message") };
+    assert_eq!((state.changes, state.complete, state.done), (1, true, false));
+    assert_eq!(taking.take_frame(vec![0; 40]), Ok(FrameTaken::Damaged));
+    assert_eq!(two.carried().unwrap().waiting, 1);
+    bo.sync(&two, &mut hub);
+    assert_eq!((hub.notes(), two.carried().unwrap().delivered), (vec!["ours".to_owned()], 1));
+}
+
+#[test]
 fn what_cannot_be_taken_is_named() {
     let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
     hub.dispatch(1);
@@ -336,6 +379,9 @@ fn what_cannot_be_taken_is_named() {
     let line = SiteShape::Corridor { line: Vec::new(), half_width_m: 3.0 };
     let site = PhoneSite { datum: Datum::Wgs84, shape: line };
     assert_eq!(named(core.correct_site(visit, site).map(drop)), "site");
+    let meeting = Arc::clone(&core).hand_over().unwrap();
+    assert_eq!(named(meeting.frames(vec![0; 99], 9).map(drop)), "bytes");
+    assert_eq!(named(meeting.frames(vec![0; 99], -1).map(drop)), "bytes");
     let other = core.conflicts("0198f3a2-7c11-7d52-9e0b-5f2f6c1e4a77".to_owned());
     assert!(matches!(other, Err(PhoneError::Unknown { .. })), "{other:?}");
 }

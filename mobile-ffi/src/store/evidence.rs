@@ -8,6 +8,7 @@ use onscene_sync_core::time::{ClockReading, Millis};
 use rusqlite::{Row, params};
 
 use super::db::{Column, Db};
+use super::intents;
 use crate::error::DeviceError;
 
 const BEGUN: Column = Column { table: "capture", name: "begun" };
@@ -47,8 +48,10 @@ pub(crate) enum OnDisk {
 /// A file that a fact names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
-    /// The number of the record that states it.
+    /// The number of the record that states it; below 0 for one that was inherited.
     pub(crate) n: i64,
+    /// The fact that names it, where that is of a former device and in no record here.
+    pub(crate) inherited: Option<FactId>,
     /// Its name in the media folder.
     pub(crate) name: String,
     pub(crate) sha256: Hash,
@@ -118,8 +121,8 @@ pub(crate) fn end(db: Db<'_>, id: u64) -> Result<(), DeviceError> {
 /// A fact names a file from now on.
 pub(crate) fn add(db: Db<'_>, file: &File) -> Result<(), DeviceError> {
     db.prepare_cached(
-        "INSERT INTO evidence (n, name, sha256, bytes, media, ordered_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO evidence (n, name, sha256, bytes, media, ordered_at, fact)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         file.n,
@@ -127,13 +130,14 @@ pub(crate) fn add(db: Db<'_>, file: &File) -> Result<(), DeviceError> {
         file.sha256.as_bytes(),
         file.bytes.cast_signed(),
         media_number(file.media),
-        file.ordered_at.map(|at| db.put(ORDERED_AT, &file.n.to_be_bytes(), &at))
+        file.ordered_at.map(|at| db.put(ORDERED_AT, &file.n.to_be_bytes(), &at)),
+        file.inherited.map(|fact| *fact.as_bytes())
     ])?;
     Ok(())
 }
 
 const COLUMNS: &str = "n, name, sha256, bytes, media, ordered_at, file, place, sent, certain, \
-                       trouble, receipt";
+                       trouble, receipt, fact";
 
 /// The columns of a capture.
 pub(super) const CAPTURE_COLUMNS: &[&str] =
@@ -152,6 +156,7 @@ pub(super) const FILE_COLUMNS: &[&str] = &[
     "certain",
     "trouble",
     "receipt",
+    "fact",
 ];
 
 /// Removes captures that cannot be read (their files stay in the folder), and forgets how far files
@@ -185,6 +190,26 @@ pub(crate) fn page(db: Db<'_>, after: i64, max: u32) -> Result<Vec<File>, Device
     select(db, "n > ?1 ORDER BY n LIMIT ?2", params![after, max])
 }
 
+/// The files of former stores, in the order in which they were taken over.
+pub(crate) fn inherited(db: Db<'_>) -> Result<Vec<File>, DeviceError> {
+    select(db, "n < 0 ORDER BY n DESC", [])
+}
+
+/// A number for a file that is taken over.
+pub(crate) fn next_inherited(db: Db<'_>) -> Result<i64, DeviceError> {
+    let mut statement =
+        db.prepare_cached("SELECT min(coalesce(min(n), 0), 0) - 1 FROM evidence")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+/// The fact that names a file now.
+pub(crate) fn fact(db: Db<'_>, file: &File) -> Result<Option<FactId>, DeviceError> {
+    if file.inherited.is_some() {
+        return Ok(file.inherited);
+    }
+    Ok(intents::one(db, file.n)?.and_then(|intent| intent.sealed).map(|sealed| sealed.id))
+}
+
 /// One file.
 pub(crate) fn file(db: Db<'_>, n: i64) -> Result<Option<File>, DeviceError> {
     Ok(select(db, "n = ?1", [n])?.pop())
@@ -193,7 +218,8 @@ pub(crate) fn file(db: Db<'_>, n: i64) -> Result<Option<File>, DeviceError> {
 /// The files whose turn it is, by number: their facts are at the hub and they are not. No video
 /// before anything else; then the order issued first, whose clock is the nearest; then the smallest.
 pub(crate) fn queue(db: Db<'_>) -> Result<Vec<i64>, DeviceError> {
-    let waiting = "receipt IS NULL AND (SELECT state FROM intent WHERE intent.n = evidence.n) = 2";
+    let waiting = "receipt IS NULL AND (fact IS NOT NULL
+        OR (SELECT state FROM intent WHERE intent.n = evidence.n) = 2)";
     let mut files = select(db, waiting, [])?;
     files.sort_by_key(|file| {
         let clock = (file.ordered_at.is_none(), file.ordered_at);
@@ -299,6 +325,16 @@ pub(crate) fn doubt(db: Db<'_>) -> Result<(), DeviceError> {
     Ok(())
 }
 
+impl File {
+    /// What it is called where a person reads of it.
+    pub(crate) fn title(&self) -> String {
+        match self.inherited {
+            None => format!("record {}", self.n),
+            Some(fact) => format!("fact {fact} of a former store"),
+        }
+    }
+}
+
 fn select(
     db: Db<'_>,
     condition: &str,
@@ -327,6 +363,7 @@ fn read(db: Db<'_>, row: &Row<'_>) -> Result<File, DeviceError> {
         sealed(11)?.map(|bytes| db.get(RECEIPT, &key, &bytes)).transpose()?;
     Ok(File {
         n,
+        inherited: row.get::<_, Option<[u8; 16]>>(12)?.map(FactId::from_bytes),
         name: row.get(1)?,
         sha256: Hash::from_bytes(row.get(2)?),
         bytes: row.get::<_, i64>(3)?.cast_unsigned(),
@@ -350,7 +387,7 @@ const fn media_number(media: Media) -> i64 {
     }
 }
 
-fn media_from(number: i64) -> Result<Media, DeviceError> {
+pub(super) fn media_from(number: i64) -> Result<Media, DeviceError> {
     match number {
         0 => Ok(Media::Photo),
         1 => Ok(Media::Video),

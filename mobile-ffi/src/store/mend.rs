@@ -186,8 +186,9 @@ fn salvage(old: Db<'_>, new: Db<'_>) -> Result<Mended, DeviceError> {
         let row = row.get(1).map(|doc| documents::row(new, DocId::from_bytes(doc)));
         matches!(row, Ok(Ok(Some(_))))
     });
-    copy(old, new, "evidence", evidence::FILE_COLUMNS, |row| {
-        matches!(row.get(0).map(|n| intents::raw(new, n)), Ok(Ok(Some(_))))
+    copy(old, new, "evidence", evidence::FILE_COLUMNS, |row| match row.get::<_, i64>(0) {
+        Ok(n) => n < 0 || matches!(intents::raw(new, n), Ok(Some(_))),
+        Err(_) => false,
     });
     copy(old, new, "arriving", arriving::COLUMNS, |row| {
         let known = row.get(0).map(|doc| documents::row(new, DocId::from_bytes(doc)));

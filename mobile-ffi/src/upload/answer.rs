@@ -13,7 +13,7 @@ use crate::error::DeviceError;
 use crate::store::db::Db;
 use crate::store::events::{self, EventKind};
 use crate::store::evidence::{self, File};
-use crate::store::{intents, meta};
+use crate::store::meta;
 use crate::sync::problem::{Problem, wants_fresh_proof};
 use crate::sync::{self, HttpReply, UPDATE_PAUSE_MS, WaitReason, account};
 
@@ -157,19 +157,18 @@ impl Answer<'_> {
             Err(error) => return self.lie(&format!("the receipt is no good: {error}")),
         };
         let File { n, sha256, bytes, .. } = *self.file;
-        let fact = intents::one(self.db, n)?.and_then(|intent| intent.sealed);
-        let is_ours = fact.is_some_and(|fact| fact.id == receipt.fact);
+        let is_ours = evidence::fact(self.db, self.file)? == Some(receipt.fact);
         if !is_ours || receipt.sha256 != sha256 || receipt.bytes != bytes {
             return self.lie("the receipt is for another file");
         }
         evidence::set_received(self.db, n, &envelope, &receipt)?;
-        self.event(EventKind::FileVerified, &format!("record {n}: {bytes} bytes"))?;
+        self.event(EventKind::FileVerified, &format!("{}: {bytes} bytes", self.file.title()))?;
         Ok(Outcome::Moved)
     }
 
     /// Something in the answer cannot be.
     fn lie(&self, what: &str) -> Result<Outcome, DeviceError> {
-        self.event(EventKind::Alarm, &format!("record {}: {what}", self.file.n))?;
+        self.event(EventKind::Alarm, &format!("{}: {what}", self.file.title()))?;
         evidence::set_trouble(self.db, self.file.n, what)?;
         Ok(Outcome::Aside)
     }
@@ -207,7 +206,7 @@ pub(super) fn set_aside(
     if file.trouble.as_ref() == Some(&reason) {
         return Ok(());
     }
-    let detail = format!("the file of record {}: {reason}", file.n);
+    let detail = format!("the file of {}: {reason}", file.title());
     events::add(db, now.wall_ms, EventKind::FileTrouble, None, &detail)?;
     evidence::set_trouble(db, file.n, &reason)
 }

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::DeviceError;
 use crate::store::events::{self, EventKind};
 use crate::store::evidence::{self, File, OnDisk};
-use crate::store::{intents, meta};
+use crate::store::meta;
 use crate::sync::dpop::{self, Occasion};
 use crate::sync::{self, DEADLINE_MS, NONCE, account};
 
@@ -100,7 +100,7 @@ impl Device {
                     "is not on this phone any more"
                 }
             };
-            let detail = format!("the file of record {} {what}, and the hub lacks it", file.n);
+            let detail = format!("the file of {} {what}, and the hub lacks it", file.title());
             self.store.write(|tx| {
                 evidence::set_on_disk(tx, file.n, found)?;
                 events::add(tx, now.wall_ms, EventKind::FileTrouble, None, &detail)
@@ -127,10 +127,8 @@ impl Device {
         let db = self.store.read();
         let server: String = meta::get(db, sync::SERVER)?.ok_or(DeviceError::NotEnrolled)?;
         let Some(token) = account::access(db, now)? else { return Ok(None) };
-        let fact: FactId = intents::one(db, file.n)?
-            .and_then(|intent| intent.sealed)
-            .map(|sealed| sealed.id)
-            .ok_or_else(|| DeviceError::damaged("fact of a file"))?;
+        let fact: FactId =
+            evidence::fact(db, file)?.ok_or_else(|| DeviceError::damaged("fact of a file"))?;
         let url = format!("{server}/v1/uploads");
         let nonce: Option<String> = meta::get(db, NONCE)?;
         let occasion = Occasion {

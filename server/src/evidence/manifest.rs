@@ -39,6 +39,21 @@ pub async fn named(tx: &mut Tx, fact: FactId) -> Result<Named, EvidenceError> {
     Ok(Named { fact, doc, device: author.device, manifest })
 }
 
+/// Whether two phones are, or were, one person's.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_one_person(
+    tx: &mut Tx,
+    one: DeviceId,
+    other: DeviceId,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT count(*) AS n FROM device one JOIN device other \
+         ON other.person_id = one.person_id WHERE one.device = $1 AND other.device = $2";
+    let query = sqlx::query(SQL).bind(&one.as_bytes()[..]).bind(&other.as_bytes()[..]);
+    Ok(query.fetch_one(tx.conn()).await?.int("n")? > 0)
+}
+
 /// A kind of file as it stands in a column.
 pub(super) const fn media_number(media: Media) -> i64 {
     match media {

@@ -150,8 +150,9 @@ struct New {
 
 async fn begin_row(tx: &mut Tx, app: &App, new: &New) -> Result<(Upload, Option<String>), Problem> {
     let named = manifest::named(tx, new.fact).await?;
-    // What another phone stated is as good as not there.
-    if named.device != new.device {
+    // What somebody else's phone stated is as good as not there. A person's later phone brings the
+    // files of a former one.
+    if !manifest::of_one_person(tx, named.device, new.device).await? {
         return Err(EvidenceError::UnknownFact(new.fact).into());
     }
     let (bytes, kind) = (named.manifest.bytes, named.manifest.media);
@@ -166,7 +167,7 @@ async fn begin_row(tx: &mut Tx, app: &App, new: &New) -> Result<(Upload, Option<
     let now = app.now();
     let (begun, former) = uploads::begin(tx, &named, new.id, now, expires_at(app, now)).await?;
     let day = uploads::day_of(now, app.config.bureau.utc_offset_min);
-    let today = uploads::brought(tx, new.device, day, 0).await?;
+    let today = uploads::brought(tx, named.device, day, 0).await?;
     let limit = app.config.evidence.device_day_bytes;
     if begun.received < bytes && today.saturating_add(bytes) > limit {
         return Err(EvidenceError::DayFull { limit }.into());

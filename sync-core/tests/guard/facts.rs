@@ -199,6 +199,30 @@ fn facts_of_others_and_for_others_are_refused() {
     assert_eq!(altered_author(|fact| fact.version = 2), TooNew);
 }
 
+/// A colleague carries a change whose author has stated its fact anew meanwhile: in either order only
+/// what came first stands.
+#[test]
+fn a_fact_and_its_restatement_do_not_stand_together() {
+    for carried_first in [true, false] {
+        let (mut hub, mut phone, _) = visit();
+        let before = phone.document.clone();
+        let sealed = phone.seal(note("x"));
+        let id = sealed.0;
+        let carried = phone.write(&Entry { facts: vec![sealed], ..Entry::default() });
+        phone.document = before;
+        phone.begin_anew();
+        let mut fact = phone.unsigned(note("x"));
+        if let Author::Device(device) = &mut fact.author {
+            device.restates = Some(id);
+        }
+        let facts = vec![phone.sign(&fact)];
+        let restated = phone.write(&Entry { facts, ..Entry::default() });
+        let (first, second) = if carried_first { (carried, restated) } else { (restated, carried) };
+        phone.push(&mut hub, &first.bytes).expect("it stands alone");
+        assert_eq!(refusal(&mut hub, &phone, &second.bytes), Forbidden);
+    }
+}
+
 #[test]
 fn a_fact_signed_with_another_key_is_refused() {
     let (mut hub, mut one, two) = visit();

@@ -49,6 +49,12 @@ impl Phone {
         ClockReading { wall_ms: 1_795_000_000_000, boot_ns: 1_000_000 * (self.seq + 1), boot }
     }
 
+    /// A new installation, with a chain of its own.
+    pub(crate) fn begin_anew(&mut self) {
+        self.actor.install += 1;
+        (self.seq, self.prev) = (0, None);
+    }
+
     /// The next fact of this phone's chain, not yet signed.
     pub(crate) fn unsigned(&mut self, body: Body) -> Fact {
         let clock = self.clock();

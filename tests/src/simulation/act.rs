@@ -92,6 +92,30 @@ impl Simulation {
         self.tell(&format!("phones {n} and {other} meet, {lost} lost: {gave:?}, {took:?}"));
     }
 
+    /// People at work who meet each other more often than a network.
+    pub(super) async fn work_apart(&mut self, steps: u32) {
+        for _ in 0..steps {
+            let pause = self.rng.random_range(1_000..90_000);
+            self.world.pass(pause);
+            self.hub.advance_to(self.world.now()).await;
+            let n = self.rng.random_range(0..self.phones.len());
+            match self.rng.random_range(0..20) {
+                0..9 => self.act(n),
+                9..14 => self.hand_over(n),
+                14 => {
+                    self.phones[n].back_up();
+                    self.tell(&format!("phone {n} is backed up"));
+                }
+                15 if self.phones[n].backed_up => {
+                    self.phones[n].restore();
+                    self.tell(&format!("phone {n} is restored"));
+                }
+                16 => self.sync_well(n).await,
+                _ => self.sync_roughly(n).await,
+            }
+        }
+    }
+
     /// Nothing but people at work, and their phones syncing well.
     pub(super) async fn work(&mut self, steps: u32) {
         for _ in 0..steps {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use onscene_mobile::{
-    EvidenceState, HttpRequest, Job, NewFile, UploadBody, UploadRequest, UploadStep, WaitReason,
+    EvidenceState, Job, NewFile, UploadBody, UploadRequest, UploadStep, WaitReason,
 };
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::fact::body::{Body, Manifest, Media};
@@ -14,7 +14,7 @@ use rand::RngExt as _;
 
 use super::Simulation;
 use super::check::{Log, replay};
-use crate::network::Fate;
+use crate::network::{Fate, as_http};
 
 /// Requests of the lane in one go at most, over a network with moods.
 const MOST_ROUGH: u32 = 8;
@@ -120,26 +120,6 @@ fn in_words(request: &UploadRequest) -> String {
         UploadBody::Range { offset, length, .. } => Some((offset, length)),
     };
     format!("{id} {method} {url} {headers:?} {part:?}")
-}
-
-/// A request of the lane as the network carries it.
-fn as_http(request: &UploadRequest) -> HttpRequest {
-    let body = match &request.body {
-        UploadBody::Empty => Vec::new(),
-        UploadBody::Range { path, offset, length } => {
-            let file = std::fs::read(path).expect("the file is there");
-            let from = usize::try_from(*offset).expect("a small file");
-            file[from..from + usize::try_from(*length).expect("a small file")].to_vec()
-        }
-    };
-    HttpRequest {
-        id: request.id,
-        method: request.method,
-        url: request.url.clone(),
-        headers: request.headers.clone(),
-        body,
-        deadline_ms: request.deadline_ms,
-    }
 }
 
 fn manifests(logs: &BTreeMap<DocId, Log>) -> Vec<(FactId, Manifest)> {

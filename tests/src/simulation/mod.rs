@@ -104,6 +104,21 @@ impl Simulation {
         simulation.settle().await
     }
 
+    /// A team that is mostly without a network: its phones hand over to each other, are restored from
+    /// backups, and come into coverage one at a time; what each delivers for the others, those
+    /// deliver themselves later.
+    pub async fn run_apart(dir: &Path, seed: u64, profile: Profile) -> Outcome {
+        let mut simulation = Self::begin(dir, seed, Profile { units: 1, ..profile }).await;
+        for _ in 0..3 {
+            simulation.dispatch().await;
+        }
+        for n in 0..simulation.phones.len() {
+            simulation.sync_well(n).await;
+        }
+        simulation.work_apart(profile.steps).await;
+        simulation.settle().await
+    }
+
     async fn begin(dir: &Path, seed: u64, profile: Profile) -> Self {
         let world = WorldTime::at(Millis(BEGINNING));
         let hub_dir = dir.join("hub");

@@ -39,6 +39,13 @@ import Testing
             #expect(failure != nil)
         }
 
+        @Test func aPhoneThatIsNotEnrolledMeetsNobody() async throws {
+            let phone = try await TestPlace().open()
+            await #expect(throws: PhoneError.NotEnrolled) {
+                try await phone.handOver(through: ClosedPipe())
+            }
+        }
+
         @Test func aRestEndsWhenThereIsSomethingToDeliver() async throws {
             let phone = try await TestPlace().open()
             async let rested: Void = phone.rest(atMost: .seconds(3600))
@@ -65,6 +72,11 @@ import Testing
                 store: folder.appendingPathComponent("phone.db"), model: "Test", appVersion: "1",
                 platform: Platform(clock: DeviceClock(), keys: keys ?? self.keys))
         }
+    }
+
+    struct ClosedPipe: MessagePipe {
+        func send(_ message: Data) async throws {}
+        func receive() async throws -> Data? { nil }
     }
 
     struct DeadTransport: HTTPTransport {
