@@ -11,6 +11,7 @@
 //! | [`http`] | the API |
 //! | [`problem`] | errors as the API shows them |
 //! | [`audit`] | the log that shows when it is rewritten |
+//! | [`supervision`] | the weekly draw and its rechecks |
 //! | [`bundle`] | the evidence of a case in one file that proves itself |
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`cases`] | what is recorded, judged and owed about each case |
@@ -41,5 +42,6 @@ pub mod poke;
 pub mod problem;
 pub mod random;
 pub mod store;
+pub mod supervision;
 pub mod telemetry;
 pub mod vault;

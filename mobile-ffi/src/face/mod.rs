@@ -52,6 +52,6 @@ pub use outbox::{PhoneEvent, PhoneEventKind, PhoneRecord, RecordCounts, RecordSt
 pub use place::{Datum, FixProvider, PhoneFix, PhoneSite, Place, SiteShape};
 pub use recording::{ChecklistAnswer, PatrolFinding, VisitOutcome, VisitReport};
 pub use sync::{PhoneHeader, PhoneReply, PhoneRequest, ReplyTaken, SyncStep, WaitFor};
-pub use work::{CasePhase, PhoneWork, VisitConflicts};
+pub use work::{CasePhase, PhoneRecheck, PhoneWork, VisitConflicts};
 
 uniffi::setup_scaffolding!();

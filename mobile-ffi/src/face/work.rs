@@ -6,7 +6,8 @@ use super::convert::job;
 use super::core::PhoneCore;
 use super::error::PhoneError;
 use super::place::PhoneSite;
-use crate::{Conflicts, WorkItem};
+use super::recording::VisitOutcome;
+use crate::{Conflicts, Recheck, WorkItem};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -67,6 +68,25 @@ pub struct PhoneWork {
     pub done: bool,
 }
 
+/// A closed case that this supervisor is to look at again on scene.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct PhoneRecheck {
+    /// Its visit: what all recording calls take.
+    pub visit: String,
+    /// When it was ordered, by the server's clock, Unix milliseconds.
+    pub ordered_ms: i64,
+    /// Kind of matter, a key of the reference data.
+    pub matter: String,
+    /// What the case was about.
+    pub summary: String,
+    /// Where.
+    pub site: Option<PhoneSite>,
+    /// What was reported to have been done.
+    pub result: Option<VisitOutcome>,
+    /// There is a finding that was not taken back.
+    pub done: bool,
+}
+
 /// What a team disagrees about after it worked apart. All of it stays on record.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct VisitConflicts {
@@ -96,6 +116,14 @@ impl PhoneCore {
         self.call("patrols", |device| {
             Ok(device.patrols()?.into_iter().map(|doc| doc.to_string()).collect())
         })
+    }
+
+    /// The rechecks on this phone, the oldest first. What is found goes by `report_finding`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn rechecks(&self) -> Result<Vec<PhoneRecheck>, PhoneError> {
+        self.call("rechecks", |device| Ok(device.rechecks()?.into_iter().map(Into::into).collect()))
     }
 
     /// What the team disagrees about in a visit.
@@ -141,6 +169,20 @@ impl From<WorkItem> for PhoneWork {
             accepted: item.accepted,
             arrived: item.arrived,
             done: item.done,
+        }
+    }
+}
+
+impl From<Recheck> for PhoneRecheck {
+    fn from(recheck: Recheck) -> Self {
+        Self {
+            visit: recheck.inspection.to_string(),
+            ordered_ms: recheck.ordered_at.0,
+            matter: recheck.matter,
+            summary: recheck.summary,
+            site: recheck.site.map(Into::into),
+            result: recheck.result.map(Into::into),
+            done: recheck.done,
         }
     }
 }

@@ -97,6 +97,10 @@ actions! {
     ReuseSettled = 41, "reuse_settled";
     /// The evidence bundle of the case `subject` was exported.
     BundleExported = 50, "bundle_exported";
+    /// The list of the draw `subject` was settled; `object` is the hash of its commitment.
+    DrawCommitted = 51, "draw_committed";
+    /// The draw `subject` was made; `object` is the hashes of its commitment, seed and outcome.
+    DrawMade = 52, "draw_made";
 }
 
 impl Deed {
@@ -273,6 +277,7 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::ReviewSettled(settled) => Some(settled.by),
         Body::MeasureTaken(measure) => measure.by,
         Body::MeasureConcluded(concluded) => Some(concluded.by),
+        Body::Rechecked(rechecked) => Some(rechecked.by),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)
@@ -307,6 +312,8 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::ToldOnScene(_) => "told_on_scene",
         Body::MeasureTaken(_) => "measure_taken",
         Body::MeasureConcluded(_) => "measure_concluded",
+        Body::RecheckOrdered(_) => "recheck_ordered",
+        Body::Rechecked(_) => "rechecked",
         _ => "of_a_phone",
     }
 }

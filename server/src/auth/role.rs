@@ -153,6 +153,8 @@ const SUPERVISOR: Grants = &[
     (Action::EraseComplainants, Reach::Subtree),
     (Action::AuditComplainants, Reach::Subtree),
     (Action::Sync, Reach::Subtree),
+    (Action::HoldDraws, Reach::Everything),
+    (Action::ReadDraws, Reach::Everything),
 ];
 
 const LEADER: Grants = &[
@@ -165,6 +167,8 @@ const LEADER: Grants = &[
     (Action::TakeMeasures, Reach::Everything),
     (Action::ReadMeasures, Reach::Everything),
     (Action::EraseComplainants, Reach::Everything),
+    (Action::HoldDraws, Reach::Everything),
+    (Action::ReadDraws, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -178,6 +182,7 @@ const AUDITOR: Grants = &[
     (Action::ReadQuarantine, Reach::Everything),
     (Action::ReadAudit, Reach::Everything),
     (Action::AuditComplainants, Reach::Everything),
+    (Action::ReadDraws, Reach::Everything),
 ];
 
 impl fmt::Display for Role {
@@ -250,6 +255,10 @@ pub enum Action {
     TakeMeasures,
     /// See which steps were taken.
     ReadMeasures,
+    /// Settle lists of closed cases, and draw from them.
+    HoldDraws,
+    /// Read the published files of draws.
+    ReadDraws,
     /// See what phones sent and the hub refused.
     ReadQuarantine,
     /// Decide what becomes of it.
@@ -312,6 +321,7 @@ mod tests {
             Action::ConfirmOrders,
             Action::PressUnits,
             Action::SettleReviews,
+            Action::HoldDraws,
             Action::TakeMeasures,
             Action::SettleQuarantine,
             Action::StoreComplainants,

@@ -12,6 +12,7 @@ pub mod cases;
 mod command;
 pub mod complainants;
 pub mod devices;
+pub mod draws;
 pub mod enrol;
 pub mod evidence;
 pub mod extract;
@@ -79,6 +80,7 @@ pub(crate) fn api() -> Routes {
         .merge(reviews::routes())
         .merge(measures::routes())
         .merge(evidence::routes())
+        .merge(draws::routes())
         .merge(audit::routes())
         .merge(complainants::routes())
         .merge(call_backs::routes())

@@ -6,10 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fact::body::{
-    AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue,
-    Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene,
-};
+use crate::fact::body::{AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene};
 use crate::fact::{Author, Body, Fact};
 use crate::id::FactId;
 use crate::rules::arrival::Conclusion;
@@ -42,6 +39,8 @@ pub struct CaseRecord {
     pub closures: Vec<Stated<Closure>>,
     /// Steps of supervision, oldest first.
     pub measures: Vec<TakenMeasure>,
+    /// What rechecks on scene found, oldest first.
+    pub rechecks: Vec<Stated<Rechecked>>,
 }
 
 /// A step of supervision, with every word on what came of it.
@@ -239,7 +238,9 @@ impl CaseRecord {
                     measure.concluded.push(Stated { fact, at, body });
                 }
             }
-            Body::Accepted(_)
+            Body::Rechecked(body) => self.rechecks.push(Stated { fact, at, body }),
+            Body::RecheckOrdered(_)
+            | Body::Accepted(_)
             | Body::Arrival(_)
             | Body::Note(_)
             | Body::Evidence(_)

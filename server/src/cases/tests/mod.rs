@@ -4,6 +4,7 @@ mod bad_input;
 mod bundle;
 mod bureau;
 mod desk;
+mod draws;
 mod field;
 mod hostile_bundles;
 mod measures;
