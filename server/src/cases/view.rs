@@ -1,7 +1,9 @@
 //! A case as a screen shows it: with every clock, every verdict and every number behind it.
 
 use onscene_sync_core::document::Document;
-use onscene_sync_core::fact::body::{Outcome, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text};
+use onscene_sync_core::fact::body::{
+    Outcome, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text,
+};
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};

@@ -85,7 +85,8 @@ async fn begin(
 fn moment_in(day: &str) -> Result<Millis, Problem> {
     let form = format_description!("[year]-[month]-[day]");
     let date = Date::parse(day, &form).map_err(|error| {
-        Problem::invalid(format!("`day` is not a day like 2026-11-16: {error}")).with("field", "day")
+        Problem::invalid(format!("`day` is not a day like 2026-11-16: {error}"))
+            .with("field", "day")
     })?;
     let midnight = date.midnight().assume_utc().unix_timestamp();
     Ok(Millis(midnight * 1_000))
@@ -119,9 +120,8 @@ async fn published(
 ) -> Result<Json<BTreeMap<&'static str, String>>, Problem> {
     viewer.may(Action::ReadDraws, &Scope::Bureau)?;
     let input = (id, app.keys.facts.public_key());
-    let read = app.store.with_read("draw.files", input, |tx, (id, key)| {
-        Box::pin(files::of(tx, *id, key))
-    });
+    let read =
+        app.store.with_read("draw.files", input, |tx, (id, key)| Box::pin(files::of(tx, *id, key)));
     Ok(Json(read.await?))
 }
 

@@ -27,8 +27,14 @@ use crate::bundle::verify::Line;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Names of the files, in the order in which they come to be.
-pub const NAMES: [&str; 6] =
-    ["list.txt", "supervisors.txt", "commitment.txt", "commitment.tlog-proof", "seed.txt", "drawn.txt"];
+pub const NAMES: [&str; 6] = [
+    "list.txt",
+    "supervisors.txt",
+    "commitment.txt",
+    "commitment.tlog-proof",
+    "seed.txt",
+    "drawn.txt",
+];
 
 /// A draw in a list. Moments are Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,12 +156,7 @@ fn repeat(
     Ok(())
 }
 
-fn logged(
-    proof: Option<&String>,
-    commitment: &Commitment,
-    text: &str,
-    key: Option<Hash>,
-) -> Line {
+fn logged(proof: Option<&String>, commitment: &Commitment, text: &str, key: Option<Hash>) -> Line {
     let (Some(proof), Some(key)) = (proof, key) else {
         let text = "that the hub committed to it before there was a seed: give the proof \
                     commitment.tlog-proof and the hub's published key with --key";

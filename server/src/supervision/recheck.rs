@@ -66,7 +66,8 @@ fn statements(
     finding: RecheckFinding,
 ) -> Vec<Body> {
     let Recheck { order, person, .. } = *recheck;
-    let mut bodies = vec![Body::Rechecked(Rechecked { order, inspection, fact, finding, by: person })];
+    let mut bodies =
+        vec![Body::Rechecked(Rechecked { order, inspection, fact, finding, by: person })];
     let referred = case.record.measures.iter().map(|measure| &measure.taken.body);
     let mut referred = referred.filter(|it| it.cause == MeasureCause::FalseReport);
     if finding == RecheckFinding::FalseReport && !referred.any(|it| it.order == order) {

@@ -96,9 +96,8 @@ impl Frozen {
     }
 
     fn draw(&self, seed: &Seed) -> Result<Vec<Drawn>, DrawError> {
-        let broken = |error: onscene_sync_core::rules::draw::DrawFault| {
-            DrawError::Broken(error.to_string())
-        };
+        let broken =
+            |error: onscene_sync_core::rules::draw::DrawFault| DrawError::Broken(error.to_string());
         let rules = Commitment::from_text(&self.commitment).map_err(broken)?.rules;
         let list = read_list(&self.list).map_err(broken)?;
         let supervisors = read_supervisors(&self.supervisors).map_err(broken)?;
@@ -118,10 +117,7 @@ async fn require_committed(tx: &mut Tx, id: DocId) -> Result<(), DrawError> {
 }
 
 /// The place of the commitment in the audit log.
-pub(super) async fn place_of_commitment(
-    tx: &mut Tx,
-    id: DocId,
-) -> Result<Option<u64>, StoreError> {
+pub(super) async fn place_of_commitment(tx: &mut Tx, id: DocId) -> Result<Option<u64>, StoreError> {
     let sql = "SELECT n FROM audit_entry WHERE subject = $1 AND action = $2 AND n IS NOT NULL";
     let query = sqlx::query(sql).bind(&id.as_bytes()[..]).bind(Deed::DrawCommitted as i64);
     let row = query.fetch_optional(tx.conn()).await?;

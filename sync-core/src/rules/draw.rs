@@ -117,7 +117,9 @@ pub enum DrawFault {
         form: &'static str,
     },
     /// Lines that are not in order, or one of them twice.
-    #[error("line {0} does not follow the one before it: lines are in order and each is there once")]
+    #[error(
+        "line {0} does not follow the one before it: lines are in order and each is there once"
+    )]
     Order(usize),
     /// Too many.
     #[error("the list has more than {DRAW_CASES} lines")]
@@ -219,14 +221,19 @@ pub fn list_text(list: &BTreeSet<Eligible>) -> String {
 /// # Errors
 /// Which line is not one, or out of order.
 pub fn read_list(text: &str) -> Result<BTreeSet<Eligible>, DrawFault> {
-    read_lines(text, "case unit class", |one: &Eligible| one.case, |line| {
-        let mut words = line.split(' ');
-        let mut word = || words.next();
-        let (case, unit) = (word()?.parse().ok()?, word()?.parse().ok()?);
-        let (name, end) = (word()?, word());
-        let class = CLASSES.into_iter().find(|class| class_name(*class) == name)?;
-        end.is_none().then_some(Eligible { case, unit, class })
-    })
+    read_lines(
+        text,
+        "case unit class",
+        |one: &Eligible| one.case,
+        |line| {
+            let mut words = line.split(' ');
+            let mut word = || words.next();
+            let (case, unit) = (word()?.parse().ok()?, word()?.parse().ok()?);
+            let (name, end) = (word()?, word());
+            let class = CLASSES.into_iter().find(|class| class_name(*class) == name)?;
+            end.is_none().then_some(Eligible { case, unit, class })
+        },
+    )
 }
 
 /// The supervisors as a file: one line each, in the order of the persons' ids.
@@ -244,10 +251,15 @@ pub fn supervisors_text(list: &BTreeSet<Supervisor>) -> String {
 /// # Errors
 /// As [`read_list`].
 pub fn read_supervisors(text: &str) -> Result<BTreeSet<Supervisor>, DrawFault> {
-    read_lines(text, "person unit", |one: &Supervisor| one.person, |line| {
-        let (person, unit) = line.split_once(' ')?;
-        Some(Supervisor { person: person.parse().ok()?, unit: unit.parse().ok()? })
-    })
+    read_lines(
+        text,
+        "person unit",
+        |one: &Supervisor| one.person,
+        |line| {
+            let (person, unit) = line.split_once(' ')?;
+            Some(Supervisor { person: person.parse().ok()?, unit: unit.parse().ok()? })
+        },
+    )
 }
 
 /// The outcome as a file: a line `case ticket person` for each drawn case, lowest ticket first.

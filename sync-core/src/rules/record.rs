@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fact::body::{AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene};
+use crate::fact::body::{
+    AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue,
+    Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene,
+};
 use crate::fact::{Author, Body, Fact};
 use crate::id::FactId;
 use crate::rules::arrival::Conclusion;

@@ -102,7 +102,8 @@ fn oracle(frozen: &Frozen, seed: &str) -> Option<String> {
 fn another_program_written_from_the_description_draws_the_same() {
     let mut state = 7_u64;
     let mut next = move |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         u8::try_from((state >> 33) % below).unwrap()
     };
     for round in 0..24_u64 {
@@ -190,7 +191,11 @@ fn a_known_draw_stays_what_it_was() {
     let text = frozen.commitment.to_text();
     assert_eq!(text.lines().next(), Some("onscene draw 1"));
     let drawn = drawn_text(&frozen.draw(&seed(0x1234)));
-    assert_eq!(onscene_sync_core::crypto::sha256(drawn.as_bytes()).to_string(), KNOWN, "{text}{drawn}");
+    assert_eq!(
+        onscene_sync_core::crypto::sha256(drawn.as_bytes()).to_string(),
+        KNOWN,
+        "{text}{drawn}"
+    );
 }
 
 /// SHA-256 of the lines of `a_known_draw_stays_what_it_was`, as the other program prints them.

@@ -103,7 +103,10 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     let mut found = Vec::new();
     for line in files["drawn.txt"].lines() {
         let view = bureau.case(line.split(' ').next().unwrap()).await;
-        found.push((text(&view["rechecks"][0]["finding"]), view["measures"].as_array().unwrap().len()));
+        found.push((
+            text(&view["rechecks"][0]["finding"]),
+            view["measures"].as_array().unwrap().len(),
+        ));
         if view["rechecks"][0]["finding"] == "false_report" {
             sign_checkpoint(&bureau).await;
             let bundle = bundle(&bureau, line.split(' ').next().unwrap()).await;
@@ -117,7 +120,10 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     found.sort();
     assert_eq!(found, [("false_report".to_owned(), 1), ("upheld".to_owned(), 0)]);
     let listed = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
-    assert_eq!((&listed["draws"][0]["rechecks"], &listed["draws"][0]["found"]), (&2.into(), &2.into()));
+    assert_eq!(
+        (&listed["draws"][0]["rechecks"], &listed["draws"][0]["found"]),
+        (&2.into(), &2.into())
+    );
     assert_eq!(faults(&bureau.app.store).await.unwrap(), Vec::<String>::new());
     let report = crate::hub::verify::verify(&bureau.app.store).await.unwrap();
     assert_eq!(report.faults, Vec::<String>::new());

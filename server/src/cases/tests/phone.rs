@@ -1,12 +1,13 @@
 //! A phone of a squad that keeps its documents, its chain and its anchors, and syncs when told to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use onscene_sync_core::crypto::{SoftwareP256, fact_id, sha256};
 use onscene_sync_core::document::{DocKind, Document, Entry as Written};
 use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::fact::body::{
-    Accepted, ArrivalClaim, Body, Finding, Manifest, Media, Outcome, OutcomeReport, Text, Withdrawal,
+    Accepted, ArrivalClaim, Body, Finding, Manifest, Media, Outcome, OutcomeReport, Text,
+    Withdrawal,
 };
 use onscene_sync_core::fact::envelope::{read_anchor, seal};
 use onscene_sync_core::fact::{AnchorRef, Author, DeviceAuthor, FACT_VERSION, Fact};
