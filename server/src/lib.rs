@@ -11,6 +11,7 @@
 //! | [`http`] | the API |
 //! | [`problem`] | errors as the API shows them |
 //! | [`audit`] | the log that shows when it is rewritten |
+//! | [`supervision`] | the weekly draw and its rechecks |
 //! | [`bundle`] | the evidence of a case in one file that proves itself |
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`intake`] | kinds of matter, what is settled at the first call, repeats, imports |
@@ -45,5 +46,6 @@ pub mod problem;
 pub mod random;
 pub mod statistics;
 pub mod store;
+pub mod supervision;
 pub mod telemetry;
 pub mod vault;

@@ -67,6 +67,6 @@ pub use outbox::{PhoneEvent, PhoneEventKind, PhoneRecord, RecordCounts, RecordSt
 pub use place::{Datum, FixProvider, PhoneFix, PhoneSite, Place, SiteShape};
 pub use recording::{ChecklistAnswer, PatrolFinding, VisitOutcome, VisitReport};
 pub use sync::{PhoneHeader, PhoneReply, PhoneRequest, ReplyTaken, SyncStep, WaitFor};
-pub use work::{CasePhase, PhoneWork, WorkCursor, WorkSearch};
+pub use work::{CasePhase, PhoneRecheck, PhoneWork, WorkCursor, WorkSearch};
 
 uniffi::setup_scaffolding!();

@@ -114,7 +114,8 @@ impl PhoneCore {
         self.call("told_complainant", |device| Ok(device.told(job(&visit)?, &text)?.to_string()))
     }
 
-    /// Reports something that a patrol found; returns the finding's id.
+    /// Reports something that a patrol found, or what a recheck found: then the matter is `upheld`,
+    /// `quality_short`, `relapsed` or `false_report`. Returns the finding's id.
     ///
     /// # Errors
     /// When the matter is none, a text is too long, or the place has no datum.
@@ -171,6 +172,23 @@ impl PhoneCore {
         self.call("choose_outcome", |device| {
             Ok(device.choose_outcome(job(&visit)?, id("outcome", &outcome)?)?)
         })
+    }
+}
+
+impl From<Outcome> for VisitOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Stopped => Self::Stopped,
+            Outcome::Corrected => Self::Corrected,
+            Outcome::Penalised => Self::Penalised,
+            Outcome::Unfounded => Self::Unfounded,
+            Outcome::AlreadyGone => Self::AlreadyGone,
+            Outcome::NotFound => Self::NotFound,
+            Outcome::Investigation => Self::Investigation,
+            Outcome::OtherDepartment => Self::OtherDepartment,
+            Outcome::NeedsCoordination => Self::NeedsCoordination,
+            Outcome::LongTerm => Self::LongTerm,
+        }
     }
 }
 

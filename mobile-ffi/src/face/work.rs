@@ -7,7 +7,8 @@ use super::convert::{id, unsigned};
 use super::core::PhoneCore;
 use super::error::PhoneError;
 use super::place::PhoneSite;
-use crate::{Search, WorkItem};
+use super::recording::VisitOutcome;
+use crate::{Recheck, Search, WorkItem};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -68,6 +69,25 @@ pub struct PhoneWork {
     pub done: bool,
 }
 
+/// A closed case that this supervisor is to look at again on scene.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct PhoneRecheck {
+    /// Its visit: what all recording calls take.
+    pub visit: String,
+    /// When it was ordered, by the server's clock, Unix milliseconds.
+    pub ordered_ms: i64,
+    /// Kind of matter, a key of the reference data.
+    pub matter: String,
+    /// What the case was about.
+    pub summary: String,
+    /// Where.
+    pub site: Option<PhoneSite>,
+    /// What was reported to have been done.
+    pub result: Option<VisitOutcome>,
+    /// There is a finding that was not taken back.
+    pub done: bool,
+}
+
 /// What of the work to list.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct WorkSearch {
@@ -111,14 +131,12 @@ impl PhoneCore {
         })
     }
 
-    /// The rechecks on this phone, by their visits.
+    /// The rechecks on this phone, the oldest first. What is found goes by `report_finding`.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn rechecks(&self) -> Result<Vec<String>, PhoneError> {
-        self.call("rechecks", |device| {
-            Ok(device.rechecks()?.into_iter().map(|doc| doc.to_string()).collect())
-        })
+    pub fn rechecks(&self) -> Result<Vec<PhoneRecheck>, PhoneError> {
+        self.call("rechecks", |device| Ok(device.rechecks()?.into_iter().map(Into::into).collect()))
     }
 
     /// The orders to be answered that a search finds, the oldest first.
@@ -182,5 +200,19 @@ impl TryFrom<WorkSearch> for Search {
         };
         let max = unsigned("max", i64::from(max))?;
         Ok(Self { words, undone_only, after, max })
+    }
+}
+
+impl From<Recheck> for PhoneRecheck {
+    fn from(recheck: Recheck) -> Self {
+        Self {
+            visit: recheck.inspection.to_string(),
+            ordered_ms: recheck.ordered_at.0,
+            matter: recheck.matter,
+            summary: recheck.summary,
+            site: recheck.site.map(Into::into),
+            result: recheck.result.map(Into::into),
+            done: recheck.done,
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use onscene_sync_core::document::Answer;
 use onscene_sync_core::fact::Body;
-use onscene_sync_core::fact::body::{Finding, Manifest, Media, Outcome, OutcomeReport};
-use onscene_sync_core::id::Hash;
+use onscene_sync_core::fact::body::{
+    Finding, Manifest, Media, Outcome, OutcomeReport, RecheckOrdered,
+};
+use onscene_sync_core::id::{DocId, Hash, PersonId};
 use onscene_sync_core::place::{Datum, Fix, Position, Provider};
 use onscene_sync_core::rules::arrival::{Conclusion, Grade, PlaceGrade};
 
@@ -123,6 +125,41 @@ fn a_patrol_is_born_on_the_phone() {
     assert!(states(&device).iter().all(|state| *state == ItemState::Verified));
     assert_eq!(hub.facts().len(), 2);
     assert_eq!(device.patrols().unwrap(), [patrol]);
+}
+
+#[test]
+fn a_recheck_comes_from_the_draw_and_ends_with_a_finding() {
+    let (folder, fake, mut hub) = (tempfile::tempdir().unwrap(), FakeHost::new(1), Hub::new());
+    let mut device = fake.enrolled(folder.path(), &mut hub);
+    let inspection = DocId::from_bytes([0x77; 16]);
+    let ordered = RecheckOrdered {
+        matter: "noise".to_owned(),
+        summary: "a saw at night".to_owned(),
+        site: None,
+        result: Some(Outcome::Stopped),
+        person: PersonId::from_bytes([1; 16]),
+    };
+    hub.state_fact(inspection, Body::RecheckOrdered(ordered));
+    fake.sync(&mut device, &mut hub);
+    let recheck = device.rechecks().unwrap().remove(0);
+    assert_eq!((recheck.inspection, recheck.done), (inspection, false));
+    assert_eq!((&recheck.matter[..], recheck.result), ("noise", Some(Outcome::Stopped)));
+    let job = Job::Inspection(inspection);
+    let found = |matter: &str| Finding {
+        matter: matter.to_owned(),
+        text: "the saw is at work".to_owned(),
+        position: None,
+        datum: None,
+    };
+    let error = device.finding(job, found("noise")).unwrap_err().to_string();
+    assert!(error.contains("quality_short"), "it says what may be found: {error}");
+    device.arrive(job, fake.now(), Datum::Wgs84, Vec::new()).unwrap();
+    let finding = device.finding(job, found("relapsed")).unwrap();
+    fake.sync(&mut device, &mut hub);
+    assert!(states(&device).iter().all(|state| *state == ItemState::Verified));
+    assert!(device.rechecks().unwrap()[0].done);
+    device.withdraw(finding, "another street").unwrap();
+    assert!(!device.rechecks().unwrap()[0].done, "what is taken back is to be found again");
 }
 
 #[test]

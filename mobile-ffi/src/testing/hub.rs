@@ -164,7 +164,8 @@ impl Hub {
         let fact = Fact { version: FACT_VERSION, doc: case, author, body };
         let sealed = envelope::seal(&fact, &key()).unwrap();
         let id = sealed.0;
-        self.keep(case, DocKind::Case);
+        let recheck = matches!(fact.body, Body::RecheckOrdered(_));
+        self.keep(case, if recheck { DocKind::Recheck } else { DocKind::Case });
         let kept = self.docs.get_mut(&case).unwrap();
         let entry = Writing { facts: vec![sealed], ..Writing::default() };
         let change = kept.document.write(Actor::hub(0), &entry).unwrap();

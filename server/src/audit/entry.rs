@@ -97,13 +97,17 @@ actions! {
     ReuseSettled = 41, "reuse_settled";
     /// The evidence bundle of the case `subject` was exported.
     BundleExported = 50, "bundle_exported";
-    /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
-    Exported = 90, "exported";
+    /// The list of the draw `subject` was settled; `object` is the hash of its commitment.
+    DrawCommitted = 51, "draw_committed";
+    /// The draw `subject` was made; `object` is the hashes of its commitment, seed and outcome.
+    DrawMade = 52, "draw_made";
     /// A kind of matter was added; `detail` is its key.
     MatterAdded = 60, "matter_added";
     /// A kind of matter was changed, closed or opened again; `detail` is its key, `object` the version
     /// (8 bytes).
     MatterChanged = 61, "matter_changed";
+    /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
+    Exported = 90, "exported";
 }
 
 impl Deed {
@@ -284,6 +288,7 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::AnsweredFrom(answered) => Some(answered.by),
         Body::RepeatOf(repeat) => Some(repeat.by),
         Body::RepeatTakenBack(taken) => Some(taken.by),
+        Body::Rechecked(rechecked) => Some(rechecked.by),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)
@@ -323,6 +328,8 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::RepeatOf(_) => "repeat_of",
         Body::RepeatTakenBack(_) => "repeat_taken_back",
         Body::Originated(_) => "originated",
+        Body::RecheckOrdered(_) => "recheck_ordered",
+        Body::Rechecked(_) => "rechecked",
         _ => "of_a_phone",
     }
 }

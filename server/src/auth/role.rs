@@ -169,6 +169,8 @@ const SUPERVISOR: Grants = &[
     (Action::AuditComplainants, Reach::Subtree),
     (Action::Sync, Reach::Subtree),
     (Action::ReadMatters, Reach::Everything),
+    (Action::HoldDraws, Reach::Everything),
+    (Action::ReadDraws, Reach::Everything),
 ];
 
 const LEADER: Grants = &[
@@ -185,6 +187,8 @@ const LEADER: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::FindRepeats, Reach::Everything),
     (Action::ExportSuggestions, Reach::Everything),
+    (Action::HoldDraws, Reach::Everything),
+    (Action::ReadDraws, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -200,6 +204,7 @@ const AUDITOR: Grants = &[
     (Action::ReadAudit, Reach::Everything),
     (Action::AuditComplainants, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
+    (Action::ReadDraws, Reach::Everything),
 ];
 
 const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
@@ -276,6 +281,10 @@ pub enum Action {
     TakeMeasures,
     /// See which steps were taken.
     ReadMeasures,
+    /// Settle lists of closed cases, and draw from them.
+    HoldDraws,
+    /// Read the published files of draws.
+    ReadDraws,
     /// See what phones sent and the hub refused.
     ReadQuarantine,
     /// Decide what becomes of it.
@@ -348,6 +357,7 @@ mod tests {
             Action::ConfirmOrders,
             Action::PressUnits,
             Action::SettleReviews,
+            Action::HoldDraws,
             Action::TakeMeasures,
             Action::SettleQuarantine,
             Action::StoreComplainants,

@@ -46,7 +46,8 @@ pub async fn gather(
     // that nothing is proven that is not among them.
     let read = record::load(tx, case, true).await?;
     let visits = read.record.orders.iter().map(|order| order.issued.body.inspection);
-    let ids: BTreeSet<_> = visits.chain([case]).collect();
+    let rechecks = read.record.rechecks.iter().map(|recheck| recheck.body.inspection);
+    let ids: BTreeSet<_> = visits.chain(rechecks).chain([case]).collect();
     let checkpoint = keeper::newest(tx).await?.map(|newest| newest.signed);
     let mut all = Gathered {
         case,

@@ -14,10 +14,11 @@ use super::project::refill;
 use super::{CaseError, act, deadline, evidence, judge, outcome, rejudge, tracks};
 use crate::app::App;
 use crate::hub::buckets::key;
-use crate::hub::record::{FactArrived, SETTLE};
+use crate::hub::record::{FOUND, FactArrived, SETTLE};
 use crate::jobs::{Effect, Job, JobError, NewJob, enqueue};
 use crate::poke::Poke;
 use crate::store::{RowExt as _, StoreError, Tx};
+use crate::supervision::recheck;
 
 /// Kind of the job that an accepted order leads to.
 pub const ACCEPT: &str = "accept";
@@ -34,6 +35,7 @@ pub const HANDLERS: &[(&str, Effect)] = &[
     (tracks::COMPARE, tracks::run),
     (outcome::FEEDBACK, outcome::run),
     (SETTLE, outcome::settle),
+    (FOUND, recheck::run),
     (deadline::RECEIPT, deadline::deem_received),
     (deadline::OVERDUE, deadline::escalate),
     (refill::REFILL, refill::refill),

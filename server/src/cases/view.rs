@@ -3,7 +3,9 @@
 mod first_call;
 
 use onscene_sync_core::document::Document;
-use onscene_sync_core::fact::body::{Outcome, Registered, ReviewSettled, Ruling, TakenBack, Text};
+use onscene_sync_core::fact::body::{
+    Outcome, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text,
+};
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
@@ -52,6 +54,8 @@ pub struct CaseView {
     pub closures: Vec<Value>,
     /// Steps of supervision, oldest first.
     pub measures: Vec<Value>,
+    /// What rechecks on scene found, oldest first.
+    pub rechecks: Vec<Value>,
     /// Every fact, oldest first.
     pub history: Vec<Entry>,
 }
@@ -208,6 +212,7 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         told: told(record),
         closures: record.closures.iter().map(closure).collect(),
         measures: record.measures.iter().map(measure).collect(),
+        rechecks: record.rechecks.iter().map(rechecked).collect(),
         history: history(&case),
     })
 }
@@ -327,6 +332,12 @@ fn claim(order: &Order, claim: &Claim) -> ClaimView {
     }
 }
 
+fn rechecked(stated: &Stated<Rechecked>) -> Value {
+    let Rechecked { order, inspection, fact, finding, by } = &stated.body;
+    json!({ "id": stated.fact, "at": stated.at, "order": order, "inspection": inspection,
+        "fact": fact, "finding": finding, "by": by })
+}
+
 fn taken_back(stated: &Stated<TakenBack>) -> Value {
     json!({ "id": stated.fact, "at": stated.at, "withdrawal": stated.body.withdrawal })
 }
@@ -439,5 +450,7 @@ fn kind(body: &Body) -> &'static str {
         Body::RepeatOf(_) => "repeat_of",
         Body::RepeatTakenBack(_) => "repeat_taken_back",
         Body::Originated(_) => "originated",
+        Body::RecheckOrdered(_) => "recheck_ordered",
+        Body::Rechecked(_) => "rechecked",
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod bundle;
 mod bulletin;
 mod check;
+mod draw;
 mod import;
 mod recover;
 mod serve;
@@ -54,6 +55,9 @@ enum Command {
     /// Take the sealed evidence of a case out of the hub, and check such a file anywhere.
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
+    /// Repeat the draw of cases for a recheck.
+    #[command(subcommand)]
+    Draw(draw::DrawCommand),
     /// Deliver what a phone that lost the key to its store handed in as a recovery file.
     ///
     /// Run it on the hub's machine, with the hub's configuration and keys. Safe to repeat.
@@ -187,6 +191,9 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Import(command) => {
             let config = configure(cli.config.as_deref())?;
             import::run(command, config, &mut std::io::stdout()).await?;
+        }
+        Command::Draw(draw::DrawCommand::Verify { folder, key }) => {
+            draw::verify(&folder, key, &mut std::io::stdout())?;
         }
         Command::Vault(command) => {
             let config = configure(cli.config.as_deref())?;

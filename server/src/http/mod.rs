@@ -12,6 +12,7 @@ pub mod cases;
 mod command;
 pub mod complainants;
 pub mod devices;
+pub mod draws;
 pub mod enrol;
 mod etag;
 pub mod evidence;
@@ -90,6 +91,7 @@ pub(crate) fn api() -> Routes {
         .merge(statistics::routes())
         .merge(exports::routes())
         .merge(evidence::routes())
+        .merge(draws::routes())
         .merge(audit::routes())
         .merge(complainants::routes())
         .merge(call_backs::routes())

@@ -138,6 +138,9 @@ async fn insert_facts(tx: &mut Tx, facts: &[Row<'_>], now: Millis) -> Result<(),
 /// Kind of the job that brings a case into line with what its team settled in the visit.
 pub const SETTLE: &str = "case.settle";
 
+/// Kind of the job that brings what a recheck found into its case.
+pub const FOUND: &str = "recheck.found";
+
 /// What follows from a phone's fact, to be done right after.
 fn job_of(body: &Body) -> Option<&'static str> {
     match body {
@@ -145,6 +148,7 @@ fn job_of(body: &Body) -> Option<&'static str> {
         Body::Arrival(_) => Some("judge"),
         Body::Outcome(_) => Some("feed_back"),
         Body::Told(_) | Body::Withdrawal(_) => Some(SETTLE),
+        Body::Finding(_) => Some(FOUND),
         _ => None,
     }
 }
@@ -228,6 +232,8 @@ fn kind_number(body: &Body) -> i64 {
         Body::ToldOnScene(_) => 47,
         Body::MeasureTaken(_) => 51,
         Body::MeasureConcluded(_) => 52,
+        Body::RecheckOrdered(_) => 53,
+        Body::Rechecked(_) => 54,
         Body::Refused(_) => 60,
         Body::AnsweredFrom(_) => 61,
         Body::RepeatOf(_) => 62,

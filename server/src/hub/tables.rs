@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::document::{DocKind, Document};
-use onscene_sync_core::fact::envelope;
+use onscene_sync_core::fact::{Body, Fact, envelope};
 use onscene_sync_core::handover::statement;
 use onscene_sync_core::id::{DeviceId, FactId, Hash};
 use onscene_sync_core::sync::message::Bucket;
@@ -35,7 +35,8 @@ pub(super) async fn of_document(
     }
     // The hub's own facts have no place in a phone's chain, hence no row.
     if row.kind != DocKind::Case {
-        let facts = document.facts();
+        let mut facts = document.facts();
+        facts.retain(|(_, envelope)| !begins_recheck(row, envelope));
         let ids: BTreeSet<FactId> = facts.iter().map(|(id, _)| *id).collect();
         if ids != noted_facts(tx, row).await? {
             faults.push("the facts noted for it are not those that it holds".to_owned());
@@ -118,6 +119,12 @@ async fn noted_facts(tx: &mut Tx, row: &DocRow) -> Result<BTreeSet<FactId>, Stor
     const SQL: &str = "SELECT fact_id FROM fact WHERE doc_id = $1";
     let rows = sqlx::query(SQL).bind(&row.id.as_bytes()[..]).fetch_all(tx.conn()).await?;
     rows.iter().map(|row| row.array("fact_id").map(FactId::from_bytes)).collect()
+}
+
+/// The one fact that the hub states in a document of phones.
+fn begins_recheck(row: &DocRow, envelope: &[u8]) -> bool {
+    let ordered = |fact: Fact| matches!(fact.body, Body::RecheckOrdered(_));
+    row.kind == DocKind::Recheck && envelope::read(envelope).is_ok_and(ordered)
 }
 
 async fn is_signed(tx: &mut Tx, fact: &[u8]) -> Result<bool, StoreError> {

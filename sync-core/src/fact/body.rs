@@ -97,6 +97,12 @@ pub enum Body {
     /// What came of a step of supervision.
     #[n(52)]
     MeasureConcluded(#[n(0)] MeasureConcluded),
+    /// A closed case was drawn to be rechecked on scene (抽项复查): the first fact of the recheck.
+    #[n(53)]
+    RecheckOrdered(#[n(0)] RecheckOrdered),
+    /// What a recheck on scene found, in the case.
+    #[n(54)]
+    Rechecked(#[n(0)] Rechecked),
 
     /// The matter is not the bureau's; the caller was told where to go instead.
     #[n(60)]
@@ -308,7 +314,9 @@ pub struct Finding {
 }
 
 /// The four classes of intake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseClass {
@@ -653,5 +661,89 @@ pub struct MeasureConcluded {
     pub text: String,
     /// Who says so.
     #[n(2)]
+    pub by: PersonId,
+}
+
+/// See [`Body::RecheckOrdered`]. It does not say who had worked on the case.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(array)]
+pub struct RecheckOrdered {
+    /// Kind of matter.
+    #[n(0)]
+    pub matter: String,
+    /// What the case was about.
+    #[n(1)]
+    pub summary: String,
+    /// Where.
+    #[n(2)]
+    pub site: Option<Site>,
+    /// What was reported to have been done.
+    #[n(3)]
+    pub result: Option<Outcome>,
+    /// The supervisor who is to look.
+    #[n(4)]
+    pub person: PersonId,
+}
+
+/// What a recheck found. Phones state it as the matter of a [`Finding`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum RecheckFinding {
+    /// As reported.
+    #[n(0)]
+    Upheld,
+    /// Done, but not well.
+    #[n(1)]
+    QualityShort,
+    /// It was put right and is back (回潮).
+    #[n(2)]
+    Relapsed,
+    /// It was never done (谎报结果).
+    #[n(3)]
+    FalseReport,
+}
+
+impl RecheckFinding {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Upheld, Self::QualityShort, Self::Relapsed, Self::FalseReport];
+
+    /// As a [`Finding::matter`].
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Upheld => "upheld",
+            Self::QualityShort => "quality_short",
+            Self::Relapsed => "relapsed",
+            Self::FalseReport => "false_report",
+        }
+    }
+
+    /// The finding of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|finding| finding.name() == name)
+    }
+}
+
+/// See [`Body::Rechecked`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(array)]
+pub struct Rechecked {
+    /// The order whose work was checked.
+    #[n(0)]
+    pub order: FactId,
+    /// The recheck's document.
+    #[n(1)]
+    pub inspection: DocId,
+    /// The supervisor's [`Finding`] in it.
+    #[n(2)]
+    pub fact: FactId,
+    /// What was found.
+    #[n(3)]
+    pub finding: RecheckFinding,
+    /// The supervisor.
+    #[n(4)]
     pub by: PersonId,
 }

@@ -5,7 +5,7 @@
 
 use crate::document::DocKind;
 use crate::fact::Body;
-use crate::fact::body::{ArrivalClaim, Finding, Manifest, OutcomeReport, Text};
+use crate::fact::body::{ArrivalClaim, Finding, Manifest, OutcomeReport, RecheckFinding, Text};
 use crate::limits::{
     EVIDENCE_BYTES, FIXES, OUTCOME_EVIDENCE, SITE_EXTENT_M, SITE_HOLES, SITE_VERTICES, TEXT_CHARS,
 };
@@ -34,7 +34,7 @@ pub(super) fn check(body: &Body, kind: DocKind, signed: &ClockReading) -> Result
         Body::Evidence(manifest) => check_manifest(manifest, signed),
         Body::Outcome(report) => check_outcome(report),
         Body::Withdrawal(withdrawal) => check_text(&withdrawal.reason),
-        Body::Finding(finding) => check_finding(finding),
+        Body::Finding(finding) => check_finding(finding, kind),
         Body::SiteCorrection(site) => check_site(site),
         Body::Registered(_)
         | Body::CoordinationOpened(_)
@@ -54,6 +54,8 @@ pub(super) fn check(body: &Body, kind: DocKind, signed: &ClockReading) -> Result
         | Body::ToldOnScene(_)
         | Body::MeasureTaken(_)
         | Body::MeasureConcluded(_)
+        | Body::RecheckOrdered(_)
+        | Body::Rechecked(_)
         | Body::Refused(_)
         | Body::AnsweredFrom(_)
         | Body::RepeatOf(_)
@@ -97,7 +99,10 @@ fn check_outcome(report: &OutcomeReport) -> Result<(), Fault> {
     check_text(&report.text)
 }
 
-fn check_finding(finding: &Finding) -> Result<(), Fault> {
+fn check_finding(finding: &Finding, kind: DocKind) -> Result<(), Fault> {
+    if kind == DocKind::Recheck && RecheckFinding::of_name(&finding.matter).is_none() {
+        return Err("a recheck finds upheld, quality_short, relapsed or false_report");
+    }
     if !is_name(&finding.matter) {
         return Err("a kind of matter is 1 to 64 characters of a-z, 0-9 and _");
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::rules::arrival::ArrivalPolicy;
+use crate::rules::draw::DrawRules;
 use crate::time::Millis;
 
 const MINUTE: i64 = 60_000;
@@ -44,6 +45,8 @@ pub struct Policy {
     pub rework_days: u32,
     /// Urges and returns on one case that open an accountability referral.
     pub urges_before_referral: u32,
+    /// How many closed cases are drawn each week for a recheck (*ours*).
+    pub draw: DrawRules,
     /// Days after which recorded tracks are erased, the verdicts' own fixes excepted (*ours*).
     pub track_retention_days: u32,
 }
@@ -66,6 +69,7 @@ impl Policy {
             complainant_days: 0,
             rework_days: 3,
             urges_before_referral: 3,
+            draw: DrawRules { share_ppm: 50_000, per_unit: 1, at_most: 60 },
             track_retention_days: 90,
         }
     }

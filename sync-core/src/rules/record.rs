@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fact::body::{
     AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue,
-    Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene,
+    Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene,
 };
 use crate::fact::intake::{AnsweredFrom, Origin, Refused, RepeatOf, RepeatTakenBack};
 use crate::fact::{Author, Body, Fact};
@@ -53,6 +53,8 @@ pub struct CaseRecord {
     pub repeats: Vec<Stated<RepeatOf>>,
     /// Every time that such a decision was taken back.
     pub repeats_taken_back: Vec<Stated<RepeatTakenBack>>,
+    /// What rechecks on scene found, oldest first.
+    pub rechecks: Vec<Stated<Rechecked>>,
 }
 
 /// A step of supervision, with every word on what came of it.
@@ -257,12 +259,14 @@ impl CaseRecord {
                     measure.concluded.push(Stated { fact, at, body });
                 }
             }
+            Body::Rechecked(body) => self.rechecks.push(Stated { fact, at, body }),
             Body::Originated(_)
             | Body::Refused(_)
             | Body::AnsweredFrom(_)
             | Body::RepeatOf(_)
             | Body::RepeatTakenBack(_) => self.take_first_call(fact, at, body),
-            Body::Accepted(_)
+            Body::RecheckOrdered(_)
+            | Body::Accepted(_)
             | Body::Arrival(_)
             | Body::Note(_)
             | Body::Evidence(_)

@@ -70,7 +70,7 @@ impl Record {
         let facts = rebuilt.facts();
         let (count, changes) = (facts.len(), rebuilt.change_hashes().collect::<BTreeSet<_>>());
         for (fact, bytes) in facts {
-            let read = if is_case {
+            let read = if is_case || begins_recheck(log.kind, &bytes) {
                 envelope::read_from_hub(&bytes, bundle.manifest.hub_key.as_bytes())
             } else {
                 from_phone(&bytes, &self.phones)
@@ -86,7 +86,7 @@ impl Record {
         Ok(said + &format!("all {count} facts bear the signatures of {by}"))
     }
 
-    /// The case is there, with the visit of each of its orders and no other.
+    /// The case is there, with the visit of each of its orders and rechecks and no other.
     fn visits(&self, case: DocId) -> Result<String, String> {
         if !self.changes.contains_key(&case) {
             return Err(format!("the case {case} is not in the bundle, or does not hold"));
@@ -94,15 +94,16 @@ impl Record {
         let mut wanted = BTreeSet::from([case]);
         wanted.extend(self.bodies().filter_map(|(_, body)| match body {
             Body::Ordered(ordered) => Some(ordered.inspection),
+            Body::Rechecked(rechecked) => Some(rechecked.inspection),
             _ => None,
         }));
         if let Some(lost) = wanted.iter().find(|id| !self.changes.contains_key(id)) {
             return Err(format!("the visit {lost} is not in the bundle, or does not hold"));
         }
         if let Some(more) = self.changes.keys().find(|id| !wanted.contains(id)) {
-            return Err(format!("no order of the case asks for the visit {more}"));
+            return Err(format!("no order or recheck of the case asks for the visit {more}"));
         }
-        Ok(format!("the case has the visits of all its {} orders", wanted.len() - 1))
+        Ok(format!("the case has all its {} visits", wanted.len() - 1))
     }
 
     /// No two facts of a phone have one place, and neighbours name each other. A phone's facts in
@@ -155,6 +156,11 @@ fn visit(id: DocId, log: &Log, phones: &BTreeMap<DeviceId, Phone>) -> Result<Doc
     for (at, one) in log.changes.iter().enumerate() {
         let at = at + 1;
         let device = Actor::from_slice(&one.actor).map(|actor| actor.device);
+        if log.kind == DocKind::Recheck && device == Some(Actor::hub(1).device) {
+            let applied = document.apply(&one.change);
+            applied.map_err(|error| format!("change {at}: {error}"))?;
+            continue;
+        }
         let phone = device.and_then(|device| Some((device, phones.get(&device)?)));
         let (device, phone) =
             phone.ok_or_else(|| format!("change {at} is of a phone whose key is not here"))?;
@@ -168,6 +174,12 @@ fn visit(id: DocId, log: &Log, phones: &BTreeMap<DeviceId, Phone>) -> Result<Doc
         })?;
     }
     Ok(document)
+}
+
+/// The one fact that the hub states in a document of phones.
+fn begins_recheck(kind: DocKind, bytes: &[u8]) -> bool {
+    let ordered = |fact: Fact| matches!(fact.body, Body::RecheckOrdered(_));
+    kind == DocKind::Recheck && envelope::read(bytes).is_ok_and(ordered)
 }
 
 fn from_phone(

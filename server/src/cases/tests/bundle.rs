@@ -100,7 +100,7 @@ async fn a_bundle_proves_its_case_without_the_hub(store: TestStore) {
         ("proven      the hub of the given key sealed it", "entries"),
         ("proven      case ", "bear the signatures of the hub"),
         ("proven      response ", "bear the signatures of their phones"),
-        ("proven      the case has the visits of all its 1 orders", ""),
+        ("proven      the case has all its 1 visits", ""),
         ("proven      the 3 facts of phones stand in their places", ""),
         ("proven      the file of fact", "whose hash the phone signed"),
         ("proven      the hub signed that it had the file", ""),

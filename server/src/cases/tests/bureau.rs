@@ -28,7 +28,7 @@ pub(super) struct Bureau {
     pub(super) app: App,
     pub(super) clock: ManualClock,
     router: Router,
-    _store: TestStore,
+    store: TestStore,
 }
 
 /// An answer: its status and body.
@@ -60,7 +60,7 @@ impl Answer {
 impl Bureau {
     pub(super) async fn new(store: TestStore) -> Self {
         let (app, clock) = store.app().await;
-        let bureau = Self { router: crate::http::router(&app), app, clock, _store: store };
+        let bureau = Self { router: crate::http::router(&app), app, clock, store };
         let now = bureau.app.now();
         let build = bureau.app.store.with_tx("test", now, |tx, now| {
             Box::pin(async move {
@@ -112,6 +112,15 @@ impl Bureau {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         self.raw(request.body(Body::from(body.unwrap_or_default())).unwrap()).await
+    }
+
+    /// Another process takes over: nothing of this one's memory is left.
+    pub(super) async fn restart(&mut self) {
+        let now = self.app.now();
+        let (app, clock) = self.store.app().await;
+        clock.advance(now.since(app.now()));
+        self.router = crate::http::router(&app);
+        (self.app, self.clock) = (app, clock);
     }
 
     /// Any request, answered with bytes.

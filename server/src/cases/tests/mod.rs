@@ -4,6 +4,7 @@ mod bad_input;
 mod bundle;
 mod bureau;
 mod desk;
+mod draws;
 mod exports;
 mod field;
 mod hostile_bundles;

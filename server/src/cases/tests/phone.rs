@@ -1,12 +1,13 @@
 //! A phone of a squad that keeps its documents, its chain and its anchors, and syncs when told to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use onscene_sync_core::crypto::{SoftwareP256, fact_id, sha256};
 use onscene_sync_core::document::{DocKind, Document, Entry as Written};
 use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::fact::body::{
-    Accepted, ArrivalClaim, Body, Manifest, Media, Outcome, OutcomeReport, Text, Withdrawal,
+    Accepted, ArrivalClaim, Body, Finding, Manifest, Media, Outcome, OutcomeReport, Text,
+    Withdrawal,
 };
 use onscene_sync_core::fact::envelope::{read_anchor, seal};
 use onscene_sync_core::fact::{AnchorRef, Author, DeviceAuthor, FACT_VERSION, Fact};
@@ -48,15 +49,20 @@ pub(super) struct Phone {
 impl Phone {
     /// An enrolled phone of an inspector of `unit`.
     pub(super) async fn new(bureau: &Bureau, number: u8, unit: UnitId) -> Self {
+        Self::of(bureau, number, unit, Role::Inspector).await
+    }
+
+    /// An enrolled phone of a person of this role.
+    pub(super) async fn of(bureau: &Bureau, number: u8, unit: UnitId, role: Role) -> Self {
         let key = SoftwareP256::from_scalar(&[number; 32]).unwrap();
         let device = DeviceId::from_bytes([number; 8]);
         let person = PersonId::from_bytes([number; 16]);
         let now = bureau.app.now();
-        let row = (device, person, key.public_key(), unit, now);
+        let row = (device, person, key.public_key(), unit, now, role);
         let enrol =
-            bureau.app.store.with_tx("test", row, |tx, (device, person, key, unit, now)| {
+            bureau.app.store.with_tx("test", row, |tx, (device, person, key, unit, now, role)| {
                 Box::pin(async move {
-                    let (role, name) = (Role::Inspector, format!("inspector {person}"));
+                    let (role, name) = (*role, format!("{role} {person}"));
                     let new = NewPerson {
                         person: *person,
                         name,
@@ -77,7 +83,7 @@ impl Phone {
                 })
             });
         enrol.await.unwrap();
-        let buckets = BTreeSet::from([Bucket::Unit(unit), Bucket::Person(person)]);
+        let buckets = Caller::new(device, person, role, unit).buckets;
         Self {
             caller: Caller { device, person, unit, buckets },
             key,
@@ -258,6 +264,19 @@ impl Phone {
         self.state(bureau, visit, Body::Evidence(manifest), false)
     }
 
+    /// The rechecks that the phone holds.
+    pub(super) fn rechecks(&self) -> Vec<String> {
+        let rechecks = self.docs.values().filter(|doc| doc.kind() == DocKind::Recheck);
+        rechecks.map(|doc| doc.id().to_string()).collect()
+    }
+
+    /// Records what a recheck found.
+    pub(super) fn find(&mut self, bureau: &Bureau, recheck: &str, matter: &str) -> FactId {
+        let (matter, text) = (matter.to_owned(), "seen".to_owned());
+        let finding = Finding { matter, text, position: None, datum: None };
+        self.state(bureau, recheck, Body::Finding(finding), false)
+    }
+
     /// Takes back an earlier statement.
     pub(super) fn withdraw(&mut self, bureau: &Bureau, visit: &str, fact: FactId) -> FactId {
         let reason = "a mistake".to_owned();
@@ -280,7 +299,8 @@ impl Phone {
         let actor = Actor { device: self.caller.device, install: 1, incarnation: 0 };
         let document = self.docs.get_mut(&doc).expect("the phone holds the visit");
         let written = document.write(actor, entry).unwrap();
-        self.outbox.push(Push { doc, kind: DocKind::Response, change: written.bytes.into() });
+        let kind = document.kind();
+        self.outbox.push(Push { doc, kind, change: written.bytes.into() });
     }
 
     fn fix(&self, tap: ClockReading, step: u8, metres: i32) -> Fix {

@@ -1,0 +1,255 @@
+//! A week's closed cases are drawn for a recheck, and what a supervisor finds comes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::Method;
+use onscene_sync_core::id::{Hash, UnitId};
+use onscene_sync_core::time::Millis;
+use serde_json::{Value, json};
+
+use super::bundle::{bundle, failures, key, lines as lines_of, sign_checkpoint};
+use super::bureau::{Answer, Bureau, DISTRICT, MINUTE, OTHER_SQUAD, SQUAD, text, vending};
+use super::phone::Phone;
+use crate::auth::Role;
+use crate::bundle::verify::Line;
+use crate::cases::project::faults;
+use crate::store::testing::{TestStore, on_each_engine};
+use crate::supervision::files::{NAMES, verify};
+
+const SUPERVISOR: (Role, UnitId) = (Role::Supervisor, DISTRICT);
+const DAY: i64 = 24 * 60 * MINUTE;
+const SEED: &str = "9d2f6a0e4c7b1835e6d0f3a29b5c8e7d41f0a6b3c2d8e9f71405a6b7c8d9e0f1";
+
+/// A case that a squad worked on, closed now.
+async fn close_case(bureau: &Bureau, unit: UnitId, registration: Value) -> String {
+    let case = text(&bureau.post("/v1/cases", registration).await.ok()["id"]);
+    let order = bureau.order(&case, unit).await;
+    let path = |what: &str| format!("/v1/cases/{case}/{what}");
+    let feedback = path(&format!("orders/{order}/feedback"));
+    bureau.post(&feedback, json!({ "result": "corrected" })).await.ok();
+    bureau.post(&path("closure"), json!({ "text": "done" })).await.ok();
+    case
+}
+
+fn day(moment: Millis) -> String {
+    let local = moment.plus(8 * 60 * MINUTE).0 / 1_000;
+    time::OffsetDateTime::from_unix_timestamp(local).unwrap().date().to_string()
+}
+
+async fn freeze(bureau: &Bureau, day: &str) -> Answer {
+    let body = json!({ "day": day, "source": "drand quicknet round 12345678" });
+    bureau.post_as(SUPERVISOR, "/v1/draws", body).await
+}
+
+async fn enter_seed(bureau: &Bureau, draw: &str) -> Answer {
+    let path = format!("/v1/draws/{draw}/seed");
+    bureau.post_as(SUPERVISOR, &path, json!({ "seed": SEED })).await
+}
+
+/// The published files, and what repeating the draw says of them.
+async fn published(bureau: &Bureau, draw: &str) -> (BTreeMap<&'static str, String>, Vec<Line>) {
+    let path = format!("/v1/draws/{draw}/files");
+    let found = bureau.send(SUPERVISOR, Method::GET, &path, None, None).await.ok();
+    let file = |name: &'static str| Some((name, found.get(name)?.as_str()?.to_owned()));
+    let files: BTreeMap<_, _> = NAMES.into_iter().filter_map(file).collect();
+    let key = Hash::from_bytes(bureau.app.keys.facts.public_key());
+    let lines = verify(&files, Some(key));
+    (files, lines)
+}
+
+fn proven(lines: &[Line]) -> usize {
+    assert!(!lines.iter().any(|line| matches!(line, Line::Fails(_))), "{lines:#?}");
+    lines.iter().filter(|line| matches!(line, Line::Proven(_))).count()
+}
+
+async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let mut checker = Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
+    let mut team = Phone::new(&bureau, 1, SQUAD).await;
+    let closed_on = day(bureau.app.now());
+    let mut cases = BTreeSet::new();
+    for _ in 0..3 {
+        cases.insert(close_case(&bureau, SQUAD, vending()).await);
+    }
+    cases.insert(close_case(&bureau, OTHER_SQUAD, vending()).await);
+    let mut drill = vending();
+    drill["drill"] = true.into();
+    close_case(&bureau, SQUAD, drill).await;
+    bureau.clock.advance(8 * DAY);
+
+    let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
+    enter_seed(&bureau, &draw).await.refused(409, "not_committed");
+    sign_checkpoint(&bureau).await;
+    let (files, lines) = published(&bureau, &draw).await;
+    assert_eq!(proven(&lines), 2, "{lines:#?}");
+    let listed: BTreeSet<_> =
+        files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(listed, cases.iter().map(String::as_str).collect(), "drills are left out");
+
+    enter_seed(&bureau, &draw).await.ok();
+    enter_seed(&bureau, &draw).await.refused(409, "already_drawn");
+    freeze(&bureau, &closed_on).await.refused(409, "already_frozen");
+    let (files, lines) = published(&bureau, &draw).await;
+    assert_eq!(proven(&lines), 3, "{lines:#?}");
+    assert_eq!(files["drawn.txt"].lines().count(), 2, "one of each unit");
+
+    checker.catch_up(&bureau).await;
+    team.catch_up(&bureau).await;
+    let rechecks = checker.rechecks();
+    assert_eq!((rechecks.len(), team.rechecks().len()), (2, 0), "its unit does not learn of it");
+    checker.find(&bureau, &rechecks[0], "false_report");
+    checker.find(&bureau, &rechecks[1], "upheld");
+    checker.catch_up(&bureau).await;
+    let mut found = Vec::new();
+    for line in files["drawn.txt"].lines() {
+        let view = bureau.case(line.split(' ').next().unwrap()).await;
+        found.push((
+            text(&view["rechecks"][0]["finding"]),
+            view["measures"].as_array().unwrap().len(),
+        ));
+        if view["rechecks"][0]["finding"] == "false_report" {
+            sign_checkpoint(&bureau).await;
+            let bundle = bundle(&bureau, line.split(' ').next().unwrap()).await;
+            let said = lines_of(&bundle, Some(key(&bureau)));
+            assert_eq!(failures(&said), Vec::<&str>::new(), "{said:#?}");
+            assert!(said.iter().any(|line| line.starts_with("proven      recheck ")), "{said:#?}");
+            assert_eq!(view["measures"][0]["cause"], "false_report", "{view}");
+            assert_eq!(view["measures"][0]["step"], "accountability_referral");
+        }
+    }
+    found.sort();
+    assert_eq!(found, [("false_report".to_owned(), 1), ("upheld".to_owned(), 0)]);
+    let listed = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
+    assert_eq!(
+        (&listed["draws"][0]["rechecks"], &listed["draws"][0]["found"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(faults(&bureau.app.store).await.unwrap(), Vec::<String>::new());
+    let report = crate::hub::verify::verify(&bureau.app.store).await.unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+}
+
+async fn of_two_who_hold_the_same_draw_at_once_one_does(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
+    let closed_on = day(bureau.app.now());
+    close_case(&bureau, SQUAD, vending()).await;
+    bureau.clock.advance(8 * DAY);
+    let (one, two) = tokio::join!(freeze(&bureau, &closed_on), freeze(&bureau, &closed_on));
+    let statuses = BTreeSet::from([one.status, two.status]);
+    assert_eq!(statuses, BTreeSet::from([201, 409]));
+    let won = if one.status == 201 { one } else { two };
+    let draw = text(&won.ok()["id"]);
+    sign_checkpoint(&bureau).await;
+    let (one, two) = tokio::join!(enter_seed(&bureau, &draw), enter_seed(&bureau, &draw));
+    assert_eq!(BTreeSet::from([one.status, two.status]), BTreeSet::from([204, 409]));
+    assert_eq!(bureau.count("recheck").await, 1, "one recheck, not two");
+}
+
+async fn a_draw_goes_on_after_a_restart_from_what_was_frozen(store: TestStore) {
+    let mut bureau = Bureau::new(store).await;
+    Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
+    let closed_on = day(bureau.app.now());
+    let first = close_case(&bureau, SQUAD, vending()).await;
+    let reopened = close_case(&bureau, SQUAD, vending()).await;
+    bureau.post(&format!("/v1/cases/{reopened}/reopening"), json!({ "text": "back" })).await.ok();
+    bureau.clock.advance(8 * DAY);
+    let later = close_case(&bureau, SQUAD, vending()).await;
+    let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
+    bureau.restart().await;
+    sign_checkpoint(&bureau).await;
+    bureau.post(&format!("/v1/cases/{first}/reopening"), json!({ "text": "again" })).await.ok();
+    let last = close_case(&bureau, SQUAD, vending()).await;
+    bureau.restart().await;
+    enter_seed(&bureau, &draw).await.ok();
+    let (files, lines) = published(&bureau, &draw).await;
+    assert_eq!(proven(&lines), 3, "{lines:#?}");
+    let listed: Vec<_> =
+        files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(listed, [first.as_str()], "neither {reopened} nor {later} nor {last}");
+    assert!(files["drawn.txt"].starts_with(&first), "opened again or not");
+    bureau.clock.advance(8 * DAY);
+    let next = text(&freeze(&bureau, &day(bureau.app.now().plus(-8 * DAY))).await.ok()["id"]);
+    let (files, _) = published(&bureau, &next).await;
+    assert_eq!(files["list.txt"].lines().count(), 2, "those closed since are in the next one");
+}
+
+async fn what_cannot_be_drawn_is_refused_with_a_way_out(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let closed_on = day(bureau.app.now());
+    freeze(&bureau, &closed_on).await.refused(409, "week_not_over");
+    close_case(&bureau, SQUAD, vending()).await;
+    bureau.clock.advance(8 * DAY);
+    let said = freeze(&bureau, &closed_on).await.refused(409, "no_supervisor");
+    assert!(said.contains("appoint one"), "{said}");
+    freeze(&bureau, "1999-01-01").await.refused(409, "nothing_to_draw");
+    for wrong in ["", "16.11.2026", "2026-02-30", "2026-11-16T00:00"] {
+        freeze(&bureau, wrong).await.refused(400, "invalid");
+    }
+    for source in ["", "short", " drand round 1", "two\nlines and more", &"x".repeat(201)] {
+        let body = json!({ "day": closed_on, "source": source });
+        let said = bureau.post_as(SUPERVISOR, "/v1/draws", body).await.refused(400, "invalid");
+        assert!(said.contains("drand"), "{said}");
+    }
+    Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
+    let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
+    sign_checkpoint(&bureau).await;
+    for seed in ["", "12", "not hexadecimal", &SEED.to_uppercase(), &"00".repeat(65)] {
+        let path = format!("/v1/draws/{draw}/seed");
+        let body = json!({ "seed": seed });
+        bureau.post_as(SUPERVISOR, &path, body).await.refused(400, "invalid");
+    }
+    let nothing = "00000000-0000-0000-0000-00000000ffff";
+    enter_seed(&bureau, nothing).await.refused(404, "not_found");
+}
+
+async fn files_that_were_changed_do_not_pass(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
+    let closed_on = day(bureau.app.now());
+    for unit in [SQUAD, SQUAD, SQUAD, OTHER_SQUAD] {
+        close_case(&bureau, unit, vending()).await;
+    }
+    bureau.clock.advance(8 * DAY);
+    let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
+    sign_checkpoint(&bureau).await;
+    enter_seed(&bureau, &draw).await.ok();
+    let (files, _) = published(&bureau, &draw).await;
+    let key = Hash::from_bytes(bureau.app.keys.facts.public_key());
+    let why = |change: &dyn Fn(&mut BTreeMap<&'static str, String>)| {
+        let mut files = files.clone();
+        change(&mut files);
+        let lines = verify(&files, Some(key));
+        let fails = lines.iter().find_map(|line| match line {
+            Line::Fails(why) => Some(why.clone()),
+            _ => None,
+        });
+        fails.unwrap_or_else(|| panic!("nothing was found: {lines:#?}"))
+    };
+    let cut = |text: &String| text.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    let said = why(&|files| *files.get_mut("list.txt").unwrap() = cut(&files["list.txt"]));
+    assert!(said.contains("list.txt is not the one"), "{said}");
+    let said = why(&|files| files.get_mut("supervisors.txt").unwrap().clear());
+    assert!(said.contains("supervisors.txt is not the one"), "{said}");
+    let said = why(&|files| *files.get_mut("drawn.txt").unwrap() = cut(&files["drawn.txt"]));
+    assert!(said.contains("not what these files lead to"), "{said}");
+    let said = why(&|files| *files.get_mut("seed.txt").unwrap() = "00".repeat(32));
+    assert!(said.contains("not what these files lead to"), "{said}");
+    let said = why(&|files| {
+        let text = files.get_mut("commitment.txt").unwrap();
+        *text = text.replace("12345678", "12345679");
+    });
+    assert!(said.contains("of another commitment"), "{said}");
+    let said = why(&|files| drop(files.remove("list.txt")));
+    assert!(said.contains("list.txt is missing"), "{said}");
+    let stranger = verify(&files, Some(Hash::from_bytes([9; 32])));
+    assert!(stranger.iter().any(|line| matches!(line, Line::Fails(_))));
+}
+
+on_each_engine!(
+    a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline,
+    of_two_who_hold_the_same_draw_at_once_one_does,
+    a_draw_goes_on_after_a_restart_from_what_was_frozen,
+    what_cannot_be_drawn_is_refused_with_a_way_out,
+    files_that_were_changed_do_not_pass,
+);

@@ -1,0 +1,143 @@
+//! Weekly draws of closed cases for a recheck, see [`crate::supervision`].
+//!
+//! | request | does |
+//! |---|---|
+//! | `POST /v1/draws {day, source}` | settles the list of the week of that day, `2026-11-16`, and commits to it |
+//! | `POST /v1/draws/{id}/seed {seed}` | takes the public value, in hexadecimal digits, and draws |
+//! | `GET /v1/draws` | the newest draws |
+//! | `GET /v1/draws/{id}/files` | all published files of a draw by their names |
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use onscene_sync_core::id::DocId;
+use onscene_sync_core::time::Millis;
+use serde::{Deserialize, Serialize};
+use time::Date;
+use time::macros::format_description;
+
+use super::Problem;
+use super::extract::{JsonBody, PathOf};
+use crate::app::App;
+use crate::auth::{Access, Action, Routes, Scope, Viewer};
+use crate::supervision::files::{self, Row};
+use crate::supervision::{DrawError, freeze, seed};
+
+/// The routes of this resource.
+pub fn routes() -> Routes {
+    let (holding, reading) = (Access::May(Action::HoldDraws), Access::May(Action::ReadDraws));
+    Routes::new()
+        .get("/v1/draws", reading, list)
+        .get("/v1/draws/{id}/files", reading, published)
+        .post("/v1/draws", holding, begin)
+        .post("/v1/draws/{id}/seed", holding, enter_seed)
+}
+
+/// `POST /v1/draws`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeginDraw {
+    /// A day of the week, `2026-11-16`.
+    pub day: String,
+    /// Which public value will be the seed: `drand quicknet round 12345678`, say.
+    pub source: String,
+}
+
+/// `POST /v1/draws/{id}/seed`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnterSeed {
+    /// The value in lower-case hexadecimal digits.
+    pub seed: String,
+}
+
+/// A draw's id.
+#[derive(Debug, Clone, Serialize)]
+struct Begun {
+    id: DocId,
+}
+
+/// `GET /v1/draws`.
+#[derive(Debug, Clone, Serialize)]
+struct Draws {
+    draws: Vec<Row>,
+}
+
+async fn begin(
+    State(app): State<App>,
+    viewer: Viewer,
+    JsonBody(body): JsonBody<BeginDraw>,
+) -> Result<(StatusCode, Json<Begun>), Problem> {
+    viewer.may(Action::HoldDraws, &Scope::Bureau)?;
+    let day = moment_in(&body.day)?;
+    let id = DocId::from_bytes(app.new_id());
+    let input = (app.clone(), viewer.person, id, day, body.source);
+    let frozen = app.store.with_tx("draw.freeze", input, |tx, (app, by, id, day, source)| {
+        Box::pin(freeze::freeze(tx, app, *by, *id, (*day, source)))
+    });
+    frozen.await?;
+    Ok((StatusCode::CREATED, Json(Begun { id })))
+}
+
+/// A moment of a local day: midnight UTC is in the morning at Jinan.
+fn moment_in(day: &str) -> Result<Millis, Problem> {
+    let form = format_description!("[year]-[month]-[day]");
+    let date = Date::parse(day, &form).map_err(|error| {
+        Problem::invalid(format!("`day` is not a day like 2026-11-16: {error}"))
+            .with("field", "day")
+    })?;
+    let midnight = date.midnight().assume_utc().unix_timestamp();
+    Ok(Millis(midnight * 1_000))
+}
+
+async fn enter_seed(
+    State(app): State<App>,
+    viewer: Viewer,
+    PathOf(id): PathOf<DocId>,
+    JsonBody(body): JsonBody<EnterSeed>,
+) -> Result<StatusCode, Problem> {
+    viewer.may(Action::HoldDraws, &Scope::Bureau)?;
+    let input = (app.clone(), viewer.person, id, body.seed);
+    let drawn = app.store.with_tx("draw.seed", input, |tx, (app, by, id, seed)| {
+        Box::pin(seed::enter(tx, app, *by, *id, seed))
+    });
+    drawn.await?.into_iter().for_each(|poke| app.pokes.ring(poke));
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn list(State(app): State<App>, viewer: Viewer) -> Result<Json<Draws>, Problem> {
+    viewer.may(Action::ReadDraws, &Scope::Bureau)?;
+    let draws = app.store.with_read("draw.list", (), |tx, ()| Box::pin(files::list(tx)));
+    Ok(Json(Draws { draws: draws.await? }))
+}
+
+async fn published(
+    State(app): State<App>,
+    viewer: Viewer,
+    PathOf(id): PathOf<DocId>,
+) -> Result<Json<BTreeMap<&'static str, String>>, Problem> {
+    viewer.may(Action::ReadDraws, &Scope::Bureau)?;
+    let input = (id, app.keys.facts.public_key());
+    let read =
+        app.store.with_read("draw.files", input, |tx, (id, key)| Box::pin(files::of(tx, *id, key)));
+    Ok(Json(read.await?))
+}
+
+impl From<DrawError> for Problem {
+    fn from(error: DrawError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DrawError::Store(error) => error.into(),
+            DrawError::Case(error) => error.into(),
+            DrawError::Hub(error) => Self::internal(&error),
+            DrawError::Unknown(_) => Self::not_found(detail),
+            DrawError::Invalid { field, .. } => Self::invalid(detail).with("field", field),
+            DrawError::Conflict { code, why } => {
+                Self::new(StatusCode::CONFLICT, code, "The draw does not stand so").detail(why)
+            }
+            DrawError::Broken(why) => Self::internal(&why),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What is published of a draw, and what follows from it: anybody with the files comes to the same
+//! cases.
+//!
+//! | file | holds | from |
+//! |---|---|---|
+//! | `list.txt`, `supervisors.txt` | what is drawn from, and who rechecks | the freezing on |
+//! | `commitment.txt` | the roots over both, the rules, the seed's source | the freezing on |
+//! | `commitment.tlog-proof` | that the audit log has it (C2SP `tlog-proof`) | a minute later |
+//! | `seed.txt`, `drawn.txt` | the public value, the drawn cases | the draw on |
+
+use std::collections::BTreeMap;
+use std::str::FromStr as _;
+
+use onscene_sync_core::crypto::sha256;
+use onscene_sync_core::id::{DocId, Hash};
+use onscene_sync_core::rules::draw::{
+    Commitment, Seed, draw, drawn_text, read_list, read_supervisors, root_of_lines,
+};
+use onscene_sync_core::time::Millis;
+use serde::Serialize;
+
+use super::DrawError;
+use super::seed::place_of_commitment;
+use crate::audit::entry::Deed;
+use crate::audit::proof::{Proof, of_entry};
+use crate::bundle::verify::Line;
+use crate::store::{RowExt as _, StoreError, Tx};
+
+/// Names of the files, in the order in which they come to be.
+pub const NAMES: [&str; 6] = [
+    "list.txt",
+    "supervisors.txt",
+    "commitment.txt",
+    "commitment.tlog-proof",
+    "seed.txt",
+    "drawn.txt",
+];
+
+/// A draw in a list. Moments are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The draw.
+    pub id: DocId,
+    /// When its list was settled.
+    pub frozen_at: Millis,
+    /// When it was made; `None` while it waits for its seed.
+    pub drawn_at: Option<Millis>,
+    /// Rechecks that it led to.
+    pub rechecks: i64,
+    /// How many of them have a finding.
+    pub found: i64,
+}
+
+/// The newest draws.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(tx: &mut Tx) -> Result<Vec<Row>, StoreError> {
+    const SQL: &str = "SELECT d.draw_id AS draw_id, d.frozen_at AS frozen_at, \
+             d.drawn_at AS drawn_at, count(r.inspection) AS rechecks, count(r.finding) AS found \
+         FROM draw d LEFT JOIN recheck r ON r.draw_id = d.draw_id \
+         GROUP BY d.draw_id, d.frozen_at, d.drawn_at ORDER BY d.frozen_at DESC LIMIT 100";
+    let rows = sqlx::query(SQL).fetch_all(tx.conn()).await?;
+    let read = |row: &sqlx::any::AnyRow| {
+        Ok(Row {
+            id: DocId::from_bytes(row.array("draw_id")?),
+            frozen_at: row.millis("frozen_at")?,
+            drawn_at: row.opt_millis("drawn_at")?,
+            rechecks: row.int("rechecks")?,
+            found: row.int("found")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The files of a draw that there are by now.
+///
+/// # Errors
+/// [`DrawError::Unknown`], and the database's.
+pub async fn of(
+    tx: &mut Tx,
+    id: DocId,
+    hub_key: &[u8; 32],
+) -> Result<BTreeMap<&'static str, String>, DrawError> {
+    const SQL: &str =
+        "SELECT list, supervisors, commitment, seed, drawn FROM draw WHERE draw_id = $1";
+    let query = sqlx::query(SQL).bind(&id.as_bytes()[..]);
+    let row = query.fetch_optional(tx.conn()).await.map_err(StoreError::from)?;
+    let row = row.ok_or(DrawError::Unknown(id))?;
+    let mut files = BTreeMap::from([
+        ("list.txt", row.text("list")?),
+        ("supervisors.txt", row.text("supervisors")?),
+        ("commitment.txt", row.text("commitment")?),
+    ]);
+    files.extend(row.opt_text("seed")?.map(|seed| ("seed.txt", seed + "\n")));
+    files.extend(row.opt_text("drawn")?.map(|drawn| ("drawn.txt", drawn)));
+    if let Some(n) = place_of_commitment(tx, id).await? {
+        let proof = of_entry(tx, n).await?.map(|proof| proof.to_text(hub_key));
+        files.extend(proof.map(|proof| ("commitment.tlog-proof", proof)));
+    }
+    Ok(files)
+}
+
+/// Repeats a draw from its files; `key` is the hub's public key from a source that the reader trusts.
+#[must_use]
+pub fn verify(files: &BTreeMap<&str, String>, key: Option<Hash>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Err(why) = repeat(files, key, &mut lines) {
+        lines.push(Line::Fails(why));
+    }
+    lines
+}
+
+fn repeat(
+    files: &BTreeMap<&str, String>,
+    key: Option<Hash>,
+    lines: &mut Vec<Line>,
+) -> Result<(), String> {
+    let file = |name: &str| files.get(name).ok_or_else(|| format!("{name} is missing"));
+    let (text, list, people) =
+        (file("commitment.txt")?, file("list.txt")?, file("supervisors.txt")?);
+    let at = |name: &'static str| move |error| format!("{name}: {error}");
+    let commitment = Commitment::from_text(text).map_err(at("commitment.txt"))?;
+    let cases = read_list(list).map_err(at("list.txt"))?;
+    let supervisors = read_supervisors(people).map_err(at("supervisors.txt"))?;
+    for (name, root, file) in
+        [("list.txt", commitment.list, list), ("supervisors.txt", commitment.supervisors, people)]
+    {
+        if root_of_lines(file) != root {
+            return Err(format!("{name} is not the one that the commitment names"));
+        }
+    }
+    if commitment.cases != cases.len() as u64 {
+        return Err("the commitment counts other cases than the list".to_owned());
+    }
+    let (count, able) = (cases.len(), supervisors.len());
+    lines.push(Line::Proven(format!(
+        "the commitment is to this list of {count} cases and these {able} supervisors"
+    )));
+    lines.push(logged(files.get("commitment.tlog-proof"), &commitment, text, key));
+    let (Some(seed), Some(drawn)) = (files.get("seed.txt"), files.get("drawn.txt")) else {
+        lines.push(Line::Open("which cases are drawn: there is no seed yet".to_owned()));
+        return Ok(());
+    };
+    let seed = Seed::from_str(seed.trim_end()).map_err(at("seed.txt"))?;
+    let again = draw(text, commitment.rules, &seed, &cases, &supervisors);
+    if drawn_text(&again) != *drawn {
+        return Err("drawn.txt is not what these files lead to: repeat the draw".to_owned());
+    }
+    lines.push(Line::Proven(format!("the {} drawn cases follow from these files", again.len())));
+    lines.push(Line::Open(format!(
+        "that the seed is the value of {:?}, and that nobody knew it when the list was settled at {} \
+         (Unix milliseconds): look it up where it was published",
+        commitment.source, commitment.frozen_at.0
+    )));
+    Ok(())
+}
+
+fn logged(proof: Option<&String>, commitment: &Commitment, text: &str, key: Option<Hash>) -> Line {
+    let (Some(proof), Some(key)) = (proof, key) else {
+        let text = "that the hub committed to it before there was a seed: give the proof \
+                    commitment.tlog-proof and the hub's published key with --key";
+        return Line::Open(text.to_owned());
+    };
+    match Proof::check(proof, key.as_bytes()) {
+        Err(error) => Line::Fails(format!("commitment.tlog-proof: {error}")),
+        Ok((proof, entry))
+            if entry.action == Deed::DrawCommitted as i64
+                && entry.subject == Some(*commitment.draw.as_bytes())
+                && entry.object == sha256(text.as_bytes()).as_bytes() =>
+        {
+            let (n, at) = (proof.index, entry.at.0);
+            Line::Proven(format!(
+                "the hub committed to it in entry {n} of its audit log at {at} (Unix milliseconds)"
+            ))
+        }
+        Ok(_) => Line::Fails("commitment.tlog-proof is of another commitment".to_owned()),
+    }
+}
