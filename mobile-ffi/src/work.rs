@@ -159,14 +159,6 @@ impl Device {
         documents::of_kind(self.store.read(), DocKind::Patrol)
     }
 
-    /// The rechecks on this phone.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn rechecks(&self) -> Result<Vec<DocId>, DeviceError> {
-        documents::of_kind(self.store.read(), DocKind::Recheck)
-    }
-
     /// One visit.
     ///
     /// # Errors

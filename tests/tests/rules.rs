@@ -20,11 +20,11 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The test that each row of a table ends with.
+/// The tests that each row of a table ends with.
 fn named(table: &str) -> Vec<&str> {
     let rows = table.lines().filter(|line| line.starts_with('|'));
     let last = rows.filter_map(|row| row.trim_end_matches(" |").rsplit("| ").next());
-    last.filter_map(|cell| cell.strip_prefix('`')?.strip_suffix('`')).collect()
+    last.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
 }
 
 #[test]

@@ -31,8 +31,8 @@ mod convert;
 mod core;
 mod error;
 mod evidence;
-mod history;
 mod former;
+mod history;
 mod host;
 mod log;
 mod meeting;
@@ -58,8 +58,8 @@ pub use evidence::{
     EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileRange,
     FileRequest, FileState, FileStep, MediaKind, UnfinishedFile, UnknownFile,
 };
-pub use history::{HistoryEntry, HistoryEvent};
 pub use former::FormerFile;
+pub use history::{HistoryEntry, HistoryEvent};
 pub use host::{PhoneClock, PhoneKeyLevel, PhoneKeys, PhoneReading};
 pub use log::{LogField, LogLevel, LogLine, PhoneLog};
 pub use meeting::{CarriedCounts, FrameTaken, MeetingState, PhoneMeeting};

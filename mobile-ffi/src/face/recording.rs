@@ -209,23 +209,6 @@ impl From<VisitOutcome> for Outcome {
     }
 }
 
-impl From<Outcome> for VisitOutcome {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Stopped => Self::Stopped,
-            Outcome::Corrected => Self::Corrected,
-            Outcome::Penalised => Self::Penalised,
-            Outcome::Unfounded => Self::Unfounded,
-            Outcome::AlreadyGone => Self::AlreadyGone,
-            Outcome::NotFound => Self::NotFound,
-            Outcome::Investigation => Self::Investigation,
-            Outcome::OtherDepartment => Self::OtherDepartment,
-            Outcome::NeedsCoordination => Self::NeedsCoordination,
-            Outcome::LongTerm => Self::LongTerm,
-        }
-    }
-}
-
 impl From<OutcomeReport> for VisitReport {
     fn from(report: OutcomeReport) -> Self {
         let OutcomeReport { outcome, text, evidence, complainant_told } = report;

@@ -100,4 +100,6 @@ CREATE TABLE case_origin (
 );
 
 -- Cases of before get their traces.
-INSERT INTO job (kind, key, payload, run_at) VALUES ('intake.trace', 'begin', '{"after":null}', 0);
+INSERT INTO job (kind, key, payload, run_at)
+    SELECT 'intake.trace', 'begin', '{"after":null}', 0 FROM meta
+    WHERE key = 'application' AND EXISTS (SELECT 1 FROM case_row);

@@ -112,6 +112,7 @@ mod tests {
             drill: false,
             grave: false,
             complainant: None,
+            origin: None,
         }
     }
 

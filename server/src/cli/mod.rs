@@ -1,8 +1,8 @@
 //! The command line.
 
 mod audit;
-mod bundle;
 mod bulletin;
+mod bundle;
 mod check;
 mod draw;
 mod import;

@@ -174,7 +174,13 @@ impl Writer<'_> {
         let seen_at = self.at.plus(-self.chance.random_range(0..30 * MINUTE));
         let arrival = FactId::from_bytes(self.chance.random());
         let verdict = verdict(conclusion);
-        self.state(Body::Judged(Box::new(Judged { order, arrival, seen_at, verdict })));
+        self.state(Body::Judged(Box::new(Judged {
+            order,
+            arrival,
+            seen_at,
+            verdict,
+            grounds: None,
+        })));
     }
 
     fn settle(&mut self) {
