@@ -7,6 +7,9 @@ use onscene_sync_core::time::Millis;
 use thiserror::Error;
 use time::{Date, Month, OffsetDateTime, UtcOffset};
 
+/// Days that a period may have, so that no question walks along the whole table.
+pub const DAYS: i64 = 366;
+
 /// Days from one to another, both of them in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
@@ -28,6 +31,9 @@ pub enum PeriodError {
     /// The end is before the beginning.
     #[error("the period ends before it begins: give the earlier day first")]
     Backwards,
+    /// More than [`DAYS`].
+    #[error("the period is longer than {DAYS} days: ask for a year at most")]
+    TooLong,
     /// Neither or both of the two ways.
     #[error("say which period: `month=2026-10`, or `from=2026-10-01&to=2026-10-31`")]
     Unnamed,
@@ -37,10 +43,16 @@ impl Period {
     /// From one day to another, both `YYYY-MM-DD`.
     ///
     /// # Errors
-    /// When one is no day, or the second is before the first.
+    /// When one is no day, the second is before the first, or more than [`DAYS`] lie between.
     pub fn days(first: &str, last: &str) -> Result<Self, PeriodError> {
         let (first, last) = (day(first)?, day(last)?);
-        if last < first { Err(PeriodError::Backwards) } else { Ok(Self { first, last }) }
+        if last < first {
+            return Err(PeriodError::Backwards);
+        }
+        if (last - first).whole_days() >= DAYS {
+            return Err(PeriodError::TooLong);
+        }
+        Ok(Self { first, last })
     }
 
     /// A month, `YYYY-MM`.
@@ -178,6 +190,8 @@ mod tests {
         let wrong = Period::days("2026-02-30", "2026-03-01").unwrap_err();
         assert_eq!(wrong, PeriodError::Day("2026-02-30".to_owned()));
         assert_eq!(Period::days("2026-03-02", "2026-03-01"), Err(PeriodError::Backwards));
+        assert_eq!(Period::days("2025-01-01", "2026-01-02"), Err(PeriodError::TooLong));
+        assert!(Period::days("2024-01-01", "2024-12-31").is_ok());
         assert_eq!(Period::named(None, Some("2026-03-01"), None), Err(PeriodError::Unnamed));
     }
 
