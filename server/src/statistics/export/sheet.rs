@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_formula_is_text_and_a_number_stays_one() {
-        for risky in ["=1+1", "+86-531", "@SUM(A1)", "-cmd|' /C calc'!A0", "\t=1", " =1", "＝1+1"] {
+        for risky in ["=1+1", "+86-531", "@SUM(A1)", "-cmd|' /C calc'!A0", "\t=1", " =1", "＝1+1"]
+        {
             assert!(defused(risky).starts_with('\''), "{risky}");
         }
         for plain in ["占道经营", "", "-36.5", "12=3", "+1.5"] {
