@@ -1,6 +1,8 @@
 //! The draw against its description, against the same written again in another language, and against
 //! what it promises.
 
+#![expect(clippy::print_stderr, reason = "who runs it must see that a comparison was skipped")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
@@ -65,7 +67,7 @@ impl Frozen {
     }
 
     fn draw(&self, seed: &str) -> Vec<Drawn> {
-        let (seed, rules) = (seed.parse().unwrap(), self.commitment.rules);
+        let (seed, rules) = (seed.parse().expect("a seed"), self.commitment.rules);
         draw(&self.commitment.to_text(), rules, &seed, &self.list, &self.supervisors)
     }
 }
@@ -77,25 +79,25 @@ fn seed(n: u64) -> String {
 /// The lines that the description leads to, by a program that knows the description only.
 fn oracle(frozen: &Frozen, seed: &str) -> Option<String> {
     let folder = std::env::temp_dir().join(format!("onscene-draw-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(&folder).expect("a folder for the oracle");
     for (name, text) in [
         ("commitment.txt", frozen.commitment.to_text()),
         ("list.txt", list_text(&frozen.list)),
         ("supervisors.txt", supervisors_text(&frozen.supervisors)),
         ("seed.txt", seed.to_owned()),
     ] {
-        std::fs::write(folder.join(name), text).unwrap();
+        std::fs::write(folder.join(name), text).expect("a file for the oracle");
     }
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/draw/oracle.py");
     let ran = Command::new("python3").arg(program).arg(&folder).output();
-    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
     let Ok(ran) = ran else {
         assert!(std::env::var("CI").is_err(), "python3 must be there where CI is");
         eprintln!("SKIPPED: python3 is not here");
         return None;
     };
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    Some(String::from_utf8(ran.stdout).unwrap())
+    Some(String::from_utf8(ran.stdout).expect("lines of text"))
 }
 
 #[test]
@@ -163,7 +165,7 @@ proptest! {
         let people = supervisors_text(&frozen.supervisors);
         prop_assert_eq!(read_supervisors(&people), Ok(frozen.supervisors.clone()));
         let text = frozen.commitment.to_text();
-        prop_assert_eq!(Commitment::from_text(&text), Ok(frozen.commitment.clone()));
+        prop_assert_eq!(Commitment::from_text(&text), Ok(frozen.commitment));
         prop_assert!(Commitment::from_text(&(text + "more\n")).is_err());
         prop_assert!(Commitment::from_text(&garbage).is_err());
         let _any_answer = (read_list(&garbage), read_supervisors(&garbage), garbage.parse::<Seed>());

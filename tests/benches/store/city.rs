@@ -211,7 +211,7 @@ async fn insert_rows(
         let sql =
             format!("INSERT INTO {table} ({}) VALUES {}", columns.join(", "), rows.join(", "));
         let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-        let all = chunk.iter().flat_map(|made| values(made));
+        let all = chunk.iter().flat_map(&values);
         let query = all.fold(query, |query, value| value.bind(query));
         query.execute(tx.conn()).await?;
     }

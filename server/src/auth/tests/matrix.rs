@@ -28,13 +28,17 @@ const DISPATCHERS: Callers = Some(&[Dispatcher]);
 
 /// Who may call what.
 fn expected() -> BTreeMap<&'static str, Callers> {
+    let mut all = of_figures();
+    all.extend(of_people());
+    all.extend(of_cases());
+    all
+}
+
+/// Phones, units, and who works where.
+fn of_people() -> BTreeMap<&'static str, Callers> {
     let managers: &'static [Role] = &[Administrator, UnitLeader];
     let phone_readers: &'static [Role] = &[Administrator, UnitLeader, Supervisor, Auditor];
-    let case_readers: &'static [Role] =
-        &[Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor];
-    let pressing: &'static [Role] = &[Dispatcher, Supervisor];
-    let mut all = of_figures();
-    all.extend([
+    BTreeMap::from([
         ("POST /v1/enrol", PHONES),
         ("POST /v1/token", PHONES),
         ("POST /v1/sync", PHONES),
@@ -60,6 +64,15 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/devices/{id}", Some(phone_readers)),
         ("POST /v1/devices/{id}/confirmation", Some(managers)),
         ("POST /v1/devices/{id}/revocation", Some(managers)),
+    ])
+}
+
+/// Cases and supervision.
+fn of_cases() -> BTreeMap<&'static str, Callers> {
+    let case_readers: &'static [Role] =
+        &[Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor];
+    let pressing: &'static [Role] = &[Dispatcher, Supervisor];
+    BTreeMap::from([
         ("GET /v1/orders", Some(case_readers)),
         ("GET /v1/clocks", Some(case_readers)),
         ("GET /v1/cases", Some(case_readers)),
@@ -104,8 +117,7 @@ fn expected() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/audit/checkpoint", Some(&[Auditor])),
         ("GET /v1/audit/{n}/proof", Some(&[Auditor])),
         ("POST /v1/quarantine/{id}/settlement", Some(&[Supervisor])),
-    ]);
-    all
+    ])
 }
 
 /// Figures, and files to take away.
