@@ -106,7 +106,8 @@ class DayTest {
         val visit = phone { phoneCase(case) }.orders.single()
         assertTrue(visit.result != null, "$visit")
         val arrived = visit.history.map { it.event }.filterIsInstance<HistoryEvent.Arrived>()
-        assertTrue(arrived.all { it.fixes > 30 }, "$arrived")
+        val fixes = Recording.window(LinuxClock().read(), 70).fixes.size.toLong()
+        assertEquals(listOf(fixes), arrived.map { it.fixes })
         assertTrue(server.case(case).toString().contains("proven_inside"))
         phone.close()
     }
