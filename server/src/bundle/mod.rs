@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`format`] | what stands in a bundle, and how it is signed |
+//! | [`mod@format`] | what stands in a bundle, and how it is signed |
 //! | [`gather`] | what the database holds of a case |
 //! | [`export`] | from that and the blob store to a file |
 //! | [`archive`] | reading the zip file of somebody who may wish ill |

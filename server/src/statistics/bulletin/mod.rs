@@ -2,8 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`story`] | its sentences and tables, from the figures of a period and of the one before |
-//! | [`document`] | the same as a Word document (docx) |
+//! | [`mod@story`] | its sentences and tables, from the figures of a period and of the one before |
+//! | [`mod@document`] | the same as a Word document (docx) |
 //! | `page` | paragraphs, tables and bars of that document |
 //!
 //! Charts are drawn by the document itself, as cells of tables, and labelled by its own text: nothing
