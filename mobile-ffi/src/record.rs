@@ -159,6 +159,8 @@ impl Device {
                 .ok_or_else(|| DeviceError::unknown("order", order)),
             Job::Inspection(doc) => match documents::row(db, doc)? {
                 Some(row) if row.kind != DocKind::Case => Ok((doc, row.kind)),
+                // An order that a colleague's phone told of: nobody here has written in its visit yet.
+                None if documents::order_of(db, doc)?.is_some() => Ok((doc, DocKind::Response)),
                 _ => Err(DeviceError::unknown("inspection", doc)),
             },
         }

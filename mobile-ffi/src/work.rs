@@ -202,7 +202,7 @@ impl Device {
         documents::order_of(self.store.read(), doc)
     }
 
-    fn record(&self, case: DocId) -> Result<CaseRecord, DeviceError> {
+    pub(crate) fn record(&self, case: DocId) -> Result<CaseRecord, DeviceError> {
         work::record(self.store.read(), case)
     }
 

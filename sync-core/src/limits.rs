@@ -93,12 +93,14 @@ pub const BUNDLE_PART_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of all such entries together.
 pub const BUNDLE_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
+/// Characters of a link to a picture that came with a report.
+pub const LINK_CHARS: usize = 2_000;
 /// Cases, or supervisors, in a list that is drawn from.
 pub const DRAW_CASES: usize = 100_000;
 /// Bytes of a published file of a draw that are read.
 pub const DRAW_FILE_BYTES: u64 = 32 * 1024 * 1024;
-/// Bytes of the public value that decides a draw.
-pub const DRAW_SEED_BYTES: usize = 64;
+/// Bytes of the public value that decides a draw: one length, so that nobody picks among several.
+pub const DRAW_SEED_BYTES: usize = 32;
 
 /// Bytes of a checkpoint of the audit log as a signed note, signatures of others included.
 pub const CHECKPOINT_BYTES: usize = 64 * 1024;

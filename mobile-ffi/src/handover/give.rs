@@ -32,7 +32,7 @@ pub(super) struct Plan {
     done: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Item {
     /// A fact of a case, and the inspection that it makes known.
     Told { inspection: DocId, told: Told },
@@ -48,6 +48,15 @@ struct Draft {
     authors: BTreeSet<DeviceId>,
     statements: BTreeSet<Vec<u8>>,
     bytes: usize,
+}
+
+/// A part that is ready to be sealed.
+pub(super) struct Filled {
+    pub(super) part: Part,
+    /// Nothing is left after it.
+    pub(super) last: bool,
+    /// How many items of the plan it holds.
+    pub(super) items: usize,
 }
 
 impl Plan {
@@ -84,22 +93,24 @@ impl Plan {
         self.done
     }
 
-    /// The next part, and whether it is the last.
-    pub(super) fn fill(
-        &mut self,
-        db: Db<'_>,
-        key: &dyn Signer,
-    ) -> Result<(Part, bool), HandoverError> {
-        let mut draft = Draft::default();
-        while let Some(item) = self.items.pop_front() {
-            if draft.is_full(&item) {
-                self.items.push_front(item);
+    /// The next part. Nothing is taken off the plan before [`Plan::gave`]: the phone's key may be locked.
+    pub(super) fn fill(&self, db: Db<'_>, key: &dyn Signer) -> Result<Filled, HandoverError> {
+        let (mut draft, mut items) = (Draft::default(), 0);
+        for item in &self.items {
+            if draft.is_full(item) {
                 break;
             }
-            draft.take(db, item)?;
+            draft.take(db, item.clone())?;
+            items += 1;
         }
-        self.done = self.items.is_empty();
-        Ok((draft.close(db, key, self.to)?, self.done))
+        let last = items == self.items.len();
+        Ok(Filled { part: draft.close(db, key, self.to)?, last, items })
+    }
+
+    /// A part is on its way.
+    pub(super) fn gave(&mut self, items: usize, last: bool) {
+        self.items.drain(..items);
+        self.done = last;
     }
 }
 

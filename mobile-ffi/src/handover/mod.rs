@@ -29,7 +29,7 @@ use crate::error::DeviceError;
 use crate::store::db::Db;
 use crate::store::work::record as case_record;
 use crate::store::{carried, documents, feed, meta};
-use give::Plan;
+use give::{Filled, Plan};
 
 const CERTIFICATE: &str = "certificate";
 
@@ -65,11 +65,14 @@ pub struct Given {
     pub changes: u64,
     /// Changes that were here before.
     pub known: u64,
-    /// What was not taken, and why. The phone that gave it still has it.
+    /// What was not taken, and why, the first 64. The phone that gave it still has it.
     pub refused: Vec<String>,
     /// Everything that the other phone has to give has come.
     pub complete: bool,
 }
+
+/// Words on what was refused that a meeting keeps.
+const REFUSED_KEPT: usize = 64;
 
 /// One meeting with a colleague's phone.
 #[derive(Debug)]
@@ -118,11 +121,12 @@ impl Handover {
             return Ok(None);
         }
         let db = device.store.read();
-        let (part, last) = plan.fill(db, &*device.host.keys)?;
+        let Filled { part, last, items } = plan.fill(db, &*device.host.keys)?;
         let seed = device.host.bytes().map_err(DeviceError::from)?;
         let mut chance = ChaCha20Rng::from_seed(seed);
         let sealed = part::seal(&part, (self.sent, last), &plan.meeting, &mut chance);
         let sealed = sealed.ok_or(Unreadable::NotForUs)?;
+        plan.gave(items, last);
         self.sent += 1;
         Ok(Some(Message::Part(sealed).encode()))
     }
@@ -215,7 +219,8 @@ impl Given {
         self.told += more.told;
         self.changes += more.changes;
         self.known += more.known;
-        self.refused.extend(more.refused);
+        let room = REFUSED_KEPT.saturating_sub(self.refused.len());
+        self.refused.extend(more.refused.into_iter().take(room));
     }
 }
 

@@ -10,15 +10,18 @@ use onscene_sync_core::handover::part::{self, Message, Part, Secret};
 use onscene_sync_core::handover::statement::{self, Listed, Statement};
 use onscene_sync_core::id::{DeviceId, FactId, UnitId};
 use onscene_sync_core::limits::{HANDOVER_MESSAGE_BYTES, LISTED_CHANGES, STATEMENTS};
+use onscene_sync_core::place::Datum;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+
 use tempfile::TempDir;
 
 use super::everyday::report;
 use crate::store::carried;
 use crate::testing::{FakeHost, Hub, UNIT};
 use crate::{
-    Device, DeviceError, Event, EventKind, Given, Handover, HandoverError, ItemState, Job,
+    Clock as _, Device, DeviceError, Event, EventKind, Given, Handover, HandoverError, ItemState,
+    Job,
 };
 
 /// An inspector with a phone.
@@ -150,6 +153,43 @@ fn an_order_is_passed_on_and_worked_on_before_the_hub_tells_of_it() {
     assert_eq!(hub.notes(), ["behind you", "follow me"]);
     assert_eq!(bo.device.my_work().unwrap().len(), 1, "now from the hub itself");
     assert_eq!(bo.texts(Job::Order(order)), 2);
+}
+
+#[test]
+fn an_order_that_nobody_wrote_about_yet_is_worked_on_by_its_visit() {
+    let mut hub = Hub::new();
+    let mut bo = Person::new(2, &mut hub);
+    let (_, _, inspection) = hub.dispatch(1);
+    let mut anna = Person::new(1, &mut hub);
+    meet(&mut anna.device, &mut bo.device);
+    let job = Job::Inspection(inspection);
+    let tap = bo.fake.read().unwrap();
+    bo.device.begin_arrival(job, tap, Datum::Wgs84, Vec::new()).unwrap();
+    bo.device.finish_arrival(job).unwrap();
+    bo.device.note(job, "first here").unwrap();
+    bo.sync(&mut hub);
+    assert_eq!(hub.notes(), ["first here"]);
+}
+
+#[test]
+fn what_a_locked_key_kept_back_is_given_when_it_opens() {
+    let mut hub = Hub::new();
+    let (order, ..) = hub.dispatch(1);
+    let (mut anna, mut bo) = (Person::new(1, &mut hub), Person::new(2, &mut hub));
+    anna.device.note(Job::Order(order), "mine").unwrap();
+    let (mut giving, mut taking) =
+        (anna.device.hand_over().unwrap(), bo.device.hand_over().unwrap());
+    let hello = giving.next(&mut anna.device).unwrap().expect("who Anna is");
+    taking.take(&mut bo.device, &hello).unwrap();
+    let hello = taking.next(&mut bo.device).unwrap().expect("who Bo is");
+    giving.take(&mut anna.device, &hello).unwrap();
+    anna.fake.break_key(true);
+    giving.next(&mut anna.device).unwrap_err();
+    assert!(!giving.is_done());
+    anna.fake.break_key(false);
+    let part = giving.next(&mut anna.device).unwrap().expect("what Bo lacks");
+    let given = taking.take(&mut bo.device, &part).unwrap();
+    assert_eq!((given.changes, given.complete), (1, true));
 }
 
 #[test]

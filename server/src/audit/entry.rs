@@ -91,6 +91,8 @@ actions! {
     CallBackAnswered = 23, "call_back_answered";
     /// The vault got another master key; `object` is its generation.
     VaultRotated = 24, "vault_rotated";
+    /// A caller's number was compared with those of earlier cases; `object` is a hash of its keyed hash.
+    CallerCompared = 25, "caller_compared";
     /// The original file of the manifest `subject` was read.
     EvidenceRead = 40, "evidence_read";
     /// A flag on a photo that was used before was settled; `object` is its number.

@@ -152,7 +152,7 @@ async fn reading(app: &App, filter: &Filter) -> Result<Reading, Problem> {
 }
 
 /// Puts on record who takes what away.
-async fn note(
+pub(super) async fn note(
     app: &App,
     viewer: &Viewer,
     name: &'static str,

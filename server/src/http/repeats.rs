@@ -10,6 +10,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::id::{DocId, FactId};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ use super::command::{Call, command, scope_of};
 use super::extract::{JsonBody, PathOf};
 use super::idempotency::IdempotencyKey;
 use crate::app::App;
+use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::cases::site::SiteForm;
 use crate::intake::repeats::{
@@ -100,8 +102,15 @@ async fn search(
         at: app.now(),
         caller: body.caller.as_deref().and_then(|number| app.keys.vault.caller(number)),
     };
-    let found = app.store.with_read("repeats.search", subject, |tx, subject| {
-        Box::pin(async move { Ok::<_, Problem>(suggest(tx, subject).await?) })
+    let compared = subject.caller.as_ref().map(|caller| {
+        let deed = Entry::new(Deed::CallerCompared, app.now()).by(viewer.person);
+        deed.hashes([&sha256(caller)])
+    });
+    let found = app.store.with_tx("repeats.search", (subject, compared), |tx, (subject, entry)| {
+        Box::pin(async move {
+            audit::note(tx, entry.as_slice()).await?;
+            Ok::<_, Problem>(suggest(tx, subject).await?)
+        })
     });
     Ok(Json(Suggested { suggestions: found.await? }))
 }
@@ -114,7 +123,11 @@ async fn show(
     let found = app.store.with_read("repeats.show", (viewer, id), |tx, (viewer, id)| {
         Box::pin(async move {
             viewer.may(Action::FindRepeats, &scope_of(tx, *id).await?)?;
-            let subject = subject(tx, *id).await?;
+            let mut subject = subject(tx, *id).await?;
+            // That two matters have one caller is for those who may keep callers at all.
+            if viewer.may(Action::StoreComplainants, &Scope::Bureau).is_err() {
+                subject.caller = None;
+            }
             let suggestions = suggest(tx, &subject).await?;
             Ok::<_, Problem>(Repeats { suggestions, chain: chain(tx, *id).await? })
         })

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use onscene_sync_core::time::Millis;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::extract::QueryOf;
+use super::{Problem, exports};
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::intake::suggestions::{Group, collect, to_csv};
@@ -61,6 +61,8 @@ async fn export(
         Box::pin(async move { Ok::<_, Problem>(collect(tx, *from, *until).await?) })
     });
     let groups = found.await?;
+    let asked = format!("{from:?} {until:?} {format:?}");
+    exports::note(&app, &viewer, "suggestions", &asked).await?;
     Ok(match format {
         Format::Json => Json(Suggestions { groups }).into_response(),
         Format::Csv => {

@@ -4,6 +4,7 @@ use onscene_sync_core::document::{Entry, Written};
 use onscene_sync_core::fact::envelope::seal;
 use onscene_sync_core::fact::{Author, Body, FACT_VERSION, Fact};
 use onscene_sync_core::id::{Actor, DocId, FactId, Hash};
+use onscene_sync_core::limits::FACT_BYTES;
 use onscene_sync_core::time::Millis;
 
 use super::buckets::{self, Additions};
@@ -47,6 +48,13 @@ pub async fn append(
     for body in bodies {
         let fact = Fact { version: FACT_VERSION, doc, author: Author::Hub(at), body };
         let (id, envelope) = seal(&fact, &app.keys.facts)?;
+        if envelope.len() > FACT_BYTES {
+            let detail = format!(
+                "a statement has {} bytes, and nobody reads more than {FACT_BYTES}",
+                envelope.len()
+            );
+            return Err(HubError::Unwritable { doc, detail });
+        }
         // The same words in the same millisecond are the same fact, and stand there already.
         if document.fact(&id).is_some() {
             facts.push((id, fact));

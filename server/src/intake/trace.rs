@@ -13,6 +13,7 @@ use onscene_sync_core::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::cases::CaseError;
 use crate::cases::project::name;
 use crate::cases::record::load;
 use crate::hub::kind_code;
@@ -158,9 +159,12 @@ fn fill<'t>(
         let mut last = None;
         for row in rows {
             let id = DocId::from_bytes(row.array("doc_id")?);
-            let case = load(tx, id, false).await?;
-            write(tx, id, &case.record).await?;
             last = Some(id);
+            match load(tx, id, false).await {
+                Ok(case) => write(tx, id, &case.record).await?,
+                Err(CaseError::Store(error)) => return Err(error.into()),
+                Err(error) => tracing::error!(case = %id, %error, "its trace was not written"),
+            }
         }
         if let Some(after) = last {
             enqueue(tx, NewJob::new(FILL, app.now(), &After { after: Some(after) })?).await?;

@@ -191,7 +191,7 @@ async fn days(tx: &mut Tx, question: &Question) -> Result<BTreeMap<Date, i64>, S
 fn registered(question: &Question) -> Narrow {
     let mut narrow = Narrow::within(&question.sweep, "c.unit_id");
     narrow.and(
-        "c.drill = 0 AND c.registered_at >= ? AND c.registered_at < ?",
+        "c.class <> '' AND c.drill = 0 AND c.registered_at >= ? AND c.registered_at < ?",
         [question.from.into(), question.until.into()],
     );
     narrow.about(&About { drill: None, ..question.about.clone() });
@@ -201,7 +201,7 @@ fn registered(question: &Question) -> Narrow {
 fn issued(question: &Question) -> Narrow {
     let mut narrow = Narrow::within(&question.sweep, "o.unit_id");
     narrow.and(
-        "c.drill = 0 AND o.issued_at >= ? AND o.issued_at < ?",
+        "c.class <> '' AND c.drill = 0 AND o.issued_at >= ? AND o.issued_at < ?",
         [question.from.into(), question.until.into()],
     );
     narrow.about(&About { drill: None, ..question.about.clone() });

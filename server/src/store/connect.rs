@@ -128,17 +128,17 @@ impl Store {
                 .execute(&mut *self.writers.lend().await?)
                 .await?;
         }
-        self.run_migrations(state.found).await
+        self.run_migrations(state.missing).await
     }
 
     /// SQLite has no lock around migrations: a process that finds one of them done by another just
     /// now goes on behind it, for as long as somebody gets ahead.
-    async fn run_migrations(&self, mut found: i64) -> Result<SchemaState, StoreError> {
+    async fn run_migrations(&self, mut missing: usize) -> Result<SchemaState, StoreError> {
         loop {
             let result = self.engine.migrations().run(self.writers.pool()).await;
             let state = self.schema().await?;
             match result.map_err(migration_error) {
-                Err(StoreError::Migration(_)) if state.found > found => found = state.found,
+                Err(StoreError::Migration(_)) if state.missing < missing => missing = state.missing,
                 result => return result.map(|()| state),
             }
         }
@@ -150,7 +150,7 @@ impl Store {
     /// When it is older (run `onscene migrate`) or newer (upgrade the program).
     pub async fn require_current(&self) -> Result<SchemaState, StoreError> {
         let state = self.schema().await?.not_newer()?;
-        if state.found < state.known {
+        if state.missing > 0 {
             return Err(StoreError::TooOld { found: state.found, known: state.known });
         }
         Ok(state)

@@ -1,5 +1,7 @@
 //! Looking at a database before touching it: whose it is and how old.
 
+use std::collections::BTreeSet;
+
 use sqlx::{AnyConnection, Row as _};
 
 use super::{Engine, StoreError};
@@ -16,6 +18,8 @@ pub struct SchemaState {
     pub found: i64,
     /// This program's newest migration.
     pub known: i64,
+    /// How many of this program's migrations the database lacks. They may lie below `found`.
+    pub missing: usize,
 }
 
 impl SchemaState {
@@ -52,15 +56,19 @@ pub(super) async fn schema(
     conn: &mut AnyConnection,
     engine: Engine,
 ) -> Result<SchemaState, StoreError> {
-    let known = engine.migrations().iter().map(|migration| migration.version).max();
+    let migrations = engine.migrations();
     let migrated = tables(conn, engine).await?.iter().any(|table| table == "_sqlx_migrations");
-    let found: Option<i64> = if migrated {
-        let sql = "SELECT max(version) AS version FROM _sqlx_migrations";
-        sqlx::query(sql).fetch_one(conn).await?.try_get("version")?
-    } else {
-        None
-    };
-    Ok(SchemaState { found: found.unwrap_or(0), known: known.unwrap_or(0) })
+    let mut applied = BTreeSet::new();
+    if migrated {
+        let rows = sqlx::query("SELECT version FROM _sqlx_migrations").fetch_all(conn).await?;
+        for row in rows {
+            applied.insert(row.try_get::<i64, _>("version")?);
+        }
+    }
+    let known = migrations.iter().map(|migration| migration.version);
+    let missing = known.clone().filter(|version| !applied.contains(version)).count();
+    let found = applied.last().copied().unwrap_or(0);
+    Ok(SchemaState { found, known: known.max().unwrap_or(0), missing })
 }
 
 /// What SQLite's own checks find.

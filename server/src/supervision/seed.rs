@@ -38,15 +38,16 @@ pub async fn enter(
 ) -> Result<Vec<Poke>, DrawError> {
     let seed = Seed::from_str(text)
         .map_err(|error| DrawError::Invalid { field: "seed", why: error.to_string() })?;
-    let (commitment, drawn) = {
+    let (commitment, frozen_at, drawn) = {
         let frozen = Frozen::lock(tx, id).await?;
         require_committed(tx, id).await?;
-        (sha256(frozen.commitment.as_bytes()), frozen.draw(&seed)?)
+        let (frozen_at, drawn) = frozen.draw(&seed)?;
+        (sha256(frozen.commitment.as_bytes()), frozen_at, drawn)
     };
     let now = app.now();
     let mut rechecks = Vec::with_capacity(drawn.len());
     for one in &drawn {
-        rechecks.push(order_recheck(tx, app, id, one, now).await?);
+        rechecks.push(order_recheck(tx, app, id, (one, frozen_at), now).await?);
     }
     rechecks.sort_unstable_by_key(|recheck| recheck.1);
     let mut pokes = Vec::new();
@@ -95,13 +96,15 @@ impl Frozen {
         Ok(Self { commitment: row.text("commitment")?, list, supervisors })
     }
 
-    fn draw(&self, seed: &Seed) -> Result<Vec<Drawn>, DrawError> {
+    /// When the list was settled, and what is drawn from it.
+    fn draw(&self, seed: &Seed) -> Result<(Millis, Vec<Drawn>), DrawError> {
         let broken =
             |error: onscene_sync_core::rules::draw::DrawFault| DrawError::Broken(error.to_string());
-        let rules = Commitment::from_text(&self.commitment).map_err(broken)?.rules;
+        let Commitment { rules, frozen_at, .. } =
+            Commitment::from_text(&self.commitment).map_err(broken)?;
         let list = read_list(&self.list).map_err(broken)?;
         let supervisors = read_supervisors(&self.supervisors).map_err(broken)?;
-        Ok(draw(&self.commitment, rules, seed, &list, &supervisors))
+        Ok((frozen_at, draw(&self.commitment, rules, seed, &list, &supervisors)))
     }
 }
 
@@ -129,14 +132,19 @@ async fn order_recheck(
     tx: &mut Tx,
     app: &App,
     draw: DocId,
-    drawn: &Drawn,
+    (drawn, frozen_at): (&Drawn, Millis),
     now: Millis,
 ) -> Result<(DocId, PersonId), DrawError> {
     let broken = |why: &str| DrawError::Broken(format!("case {}: {why}", drawn.case.case));
     let person = drawn.supervisor.ok_or_else(|| broken("it has no supervisor"))?;
     let case = load(tx, drawn.case.case, false).await?;
     let registered = case.record.registration.as_ref().ok_or_else(|| broken("it is empty"))?;
-    let order = case.record.orders.iter().rfind(|it| it.issued.body.unit == drawn.case.unit);
+    // The one that stood when the list was settled, whatever was ordered since.
+    let order = case.record.orders.iter().rfind(|order| {
+        order.issued.body.unit == drawn.case.unit
+            && order.issued.at <= frozen_at
+            && order.withdrawn.as_ref().is_none_or(|withdrawn| withdrawn.at > frozen_at)
+    });
     let order = order.ok_or_else(|| broken("its unit has no order"))?;
     let body = Body::RecheckOrdered(RecheckOrdered {
         matter: registered.body.matter.clone(),

@@ -93,6 +93,7 @@ fn words(body: &Body) -> Option<(&'static str, &str)> {
         Body::Refused(refused) => Some(("referral", &refused.referral)),
         Body::AnsweredFrom(answered) => Some(("text", &answered.text)),
         Body::RepeatOf(repeat) => Some(("reason", &repeat.reason)),
+        Body::Originated(origin) => Some(("reference", &origin.reference)),
         Body::RepeatTakenBack(taken) => Some(("reason", &taken.reason)),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)

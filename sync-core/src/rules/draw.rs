@@ -131,7 +131,7 @@ pub enum DrawFault {
     #[error("the commitment is not written as it would be written here")]
     Form,
     /// The seed.
-    #[error("a seed is 16 to {DRAW_SEED_BYTES} bytes in lower-case hexadecimal digits")]
+    #[error("a seed is {DRAW_SEED_BYTES} bytes in lower-case hexadecimal digits")]
     Seed,
 }
 
@@ -151,7 +151,7 @@ impl FromStr for Seed {
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
         let bytes = pairs.iter().map(|[high, low]| Some((digit(*high)? << 4) | digit(*low)?));
         let bytes: Vec<u8> = bytes.collect::<Option<_>>().ok_or(DrawFault::Seed)?;
-        let fits = rest.is_empty() && (16..=DRAW_SEED_BYTES).contains(&bytes.len());
+        let fits = rest.is_empty() && bytes.len() == DRAW_SEED_BYTES;
         if fits { Ok(Self(bytes)) } else { Err(DrawFault::Seed) }
     }
 }

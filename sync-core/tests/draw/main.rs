@@ -213,7 +213,13 @@ fn everything_that_was_settled_counts_and_so_does_the_seed() {
     let first = tickets(&frozen, &seed(1));
     assert_eq!(tickets(&frozen, &seed(1)), first);
     assert!(tickets(&frozen, &seed(2)).is_disjoint(&first));
-    assert!(tickets(&frozen, &format!("{}00", seed(1))).is_disjoint(&first), "its length counts");
+    for wrong in [&seed(1)[2..], &format!("{}00", seed(1))] {
+        assert_eq!(
+            wrong.parse::<Seed>(),
+            Err(DrawFault::Seed),
+            "nobody picks among several lengths"
+        );
+    }
     let mut other = frozen;
     other.commitment.source.push('9');
     assert!(tickets(&other, &seed(1)).is_disjoint(&first));

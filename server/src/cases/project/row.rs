@@ -137,9 +137,11 @@ fn progress(record: &CaseRecord, clocks: &[Clock], columns: &mut Columns) -> Res
 }
 
 /// Nobody who answered for the case in the end was late: no feedback or rework of the unit of its
-/// newest order; without an order, no clock of the command centre before the answer.
+/// newest order that was not withdrawn; without one, no clock of the command centre before the answer.
 fn on_time(record: &CaseRecord, clocks: &[Clock]) -> bool {
-    let unit = record.orders.last().map(|order| order.issued.body.unit);
+    let orders = record.orders.iter();
+    let unit = orders.rev().find(|order| order.withdrawn.is_none());
+    let unit = unit.map(|order| order.issued.body.unit);
     let answered_for = clocks.iter().filter(|clock| match (clock.owner, unit) {
         (Owner::Unit { unit: owner }, Some(unit)) => owner == unit && is_feedback(clock.kind),
         (Owner::CommandCentre, None) => clock.kind != ClockKind::ComplainantFeedback,

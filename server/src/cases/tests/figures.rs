@@ -182,7 +182,8 @@ fn nobody_was_late(case: &Case, clocks: &[Clock]) -> bool {
     let late = |kinds: &[ClockKind], clock: &Clock| {
         kinds.contains(&clock.kind) && clock.state == ClockState::Breached
     };
-    let Some(last) = case.record.orders.last() else {
+    let stood = case.record.orders.iter().rfind(|order| order.withdrawn.is_none());
+    let Some(last) = stood else {
         let kinds = [ClockKind::Registration, ClockKind::Dispatch, ClockKind::Coordination];
         return !clocks.iter().any(|clock| late(&kinds, clock));
     };

@@ -8,6 +8,7 @@ use axum::response::Response;
 use onscene_sync_core::fact::body::Channel;
 use onscene_sync_core::fact::intake::Origin;
 use onscene_sync_core::id::DocId;
+use onscene_sync_core::limits::LINK_CHARS;
 use onscene_sync_core::place::{Datum, Site};
 use serde_json::json;
 
@@ -47,8 +48,6 @@ const FIELDS: [&str; 16] = [
     "media_url",
     "address",
 ];
-/// Characters of a link.
-const LINK_CHARS: usize = 2_000;
 
 /// The fields of a form, each once.
 struct Form(BTreeMap<String, String>);

@@ -44,10 +44,7 @@ impl Field {
 }
 
 const HEADINGS: &[(Field, &[&str])] = &[
-    (
-        Field::Reference,
-        &["编号", "工单编号", "工单号", "案件编号", "流水号", "reference", "number"],
-    ),
+    (Field::Reference, &["编号", "工单编号", "工单号", "案件编号", "流水号", "reference"]),
     (Field::Class, &["类别", "诉求类别", "诉求类型", "class"]),
     (Field::Channel, &["渠道", "受理渠道", "来源", "诉求来源", "channel"]),
     (Field::Matter, &["事项", "事项类别", "问题类别", "问题类型", "事项分类", "matter", "kind"]),
@@ -71,7 +68,7 @@ const HEADINGS: &[(Field, &[&str])] = &[
 ];
 
 /// Headings that could be the matter's or the complainant's: guessing wrong would give somebody away.
-const AMBIGUOUS: [&str; 2] = ["地址", "address"];
+const AMBIGUOUS: [&str; 3] = ["地址", "address", "number"];
 
 /// The columns of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use onscene_sync_core::fact::body::Channel;
-use onscene_sync_core::limits::{IMPORT_BYTES, IMPORT_ROWS, TEXT_CHARS};
+use onscene_sync_core::limits::{IMPORT_BYTES, IMPORT_ROWS, LINK_CHARS, TEXT_CHARS};
 use onscene_sync_core::place::Datum;
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -149,7 +149,7 @@ fn draft(request: &Value, open: &[Matter], choices: &Choices) -> Result<Draft, S
             .map_err(|why| format!("requested_datetime {why}"))?,
         site: site(&text("lat"), &text("long"), choices.radius_m)?,
         grave: false,
-        link: Some(text("media_url")).filter(|link| !link.is_empty()),
+        link: link(text("media_url"))?,
         closed,
         complainant: None,
         content: serde_json::to_vec(fields).map_err(|error| error.to_string())?,
@@ -170,4 +170,11 @@ fn site(
     let circle = Some(Circle { centre, radius_m });
     let form = SiteForm { datum: Datum::Wgs84, circle, polygon: None, corridor: None };
     form.to_site().map(Some).map_err(|error| error.to_string())
+}
+
+fn link(text: String) -> Result<Option<String>, String> {
+    if text.chars().count() > LINK_CHARS {
+        return Err(format!("media_url has more than {LINK_CHARS} characters"));
+    }
+    Ok(Some(text).filter(|link| !link.is_empty()))
 }

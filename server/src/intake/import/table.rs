@@ -14,6 +14,7 @@ pub struct Table {
     pub bytes: Vec<u8>,
     /// What the cells are written in.
     encoding: &'static Encoding,
+    delimiter: u8,
     /// The lines, oldest first, empty ones left out.
     pub lines: Vec<Line>,
 }
@@ -52,10 +53,11 @@ impl Table {
             return Err(TableError::TooLarge(file.len()));
         }
         let (bytes, encoding, start) = decode(file)?;
+        let delimiter = delimiter(&bytes[start..]);
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .delimiter(delimiter(&bytes[start..]))
+            .delimiter(delimiter)
             .from_reader(&bytes[start..]);
         let mut lines: Vec<Line> = Vec::new();
         let mut record = csv::ByteRecord::new();
@@ -78,7 +80,7 @@ impl Table {
             }
         }
         lines.retain(|line| line.cells.iter().any(|cell| !cell.trim_ascii().is_empty()));
-        Ok(Self { bytes, encoding, lines })
+        Ok(Self { bytes, encoding, delimiter, lines })
     }
 
     /// The name of what the cells are written in.
@@ -92,10 +94,11 @@ impl Table {
     /// # Errors
     /// Which cell is not text.
     pub fn cells(&self, line: &Line) -> Result<Vec<String>, String> {
-        let quotes = self.bytes[line.raw.clone()].iter().filter(|byte| **byte == b'"').count();
-        if quotes % 2 == 1 {
+        if !quotes_are_whole(&self.bytes[line.raw.clone()], self.delimiter) {
             return Err(
-                "a quotation mark is not closed: close it, or double it where it is meant".into()
+                "a quotation mark is not closed, or words follow one that is: close it at \
+                        the end of its cell, or double it where it is meant"
+                    .into(),
             );
         }
         let text = |(index, cell): (usize, &Vec<u8>)| {
@@ -107,6 +110,29 @@ impl Table {
         };
         line.cells.iter().enumerate().map(text).collect()
     }
+}
+
+/// Whether every cell that begins with a quotation mark ends with one. Otherwise the reader takes
+/// lines together until the next mark anywhere.
+fn quotes_are_whole(raw: &[u8], delimiter: u8) -> bool {
+    let ends = |byte: u8| byte == delimiter || matches!(byte, b'\r' | b'\n');
+    let (mut quoted, mut begins) = (false, true);
+    let mut bytes = raw.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if quoted && byte == b'"' {
+            if bytes.next_if_eq(&b'"').is_some() {
+                continue;
+            }
+            quoted = false;
+            if bytes.peek().is_some_and(|next| !ends(*next)) {
+                return false;
+            }
+        } else if byte == b'"' && begins {
+            quoted = true;
+        }
+        begins = !quoted && ends(byte);
+    }
+    !quoted
 }
 
 /// The bytes, what they are written in, and where the first line begins.
@@ -188,6 +214,18 @@ mod tests {
         let why = table.cells(&table.lines[2]).unwrap_err();
         assert_eq!(why, "column 2 holds bytes that are not UTF-8");
         assert!(table.cells(&table.lines[4]).unwrap_err().contains("quotation mark"));
+    }
+
+    #[test]
+    fn lines_between_two_stray_quotes_are_refused_and_none_is_swallowed() {
+        let file = "噪声,\"没有结束\n噪声,\"又好\n噪声,\"他说\"\"好\"\"\"\n";
+        let table = Table::read(file.as_bytes().to_vec()).unwrap();
+        let raw: Vec<_> = table.lines.iter().map(|line| &file[line.raw.clone()]).collect();
+        assert_eq!(raw.concat(), file, "it is handed back whole");
+        let first = table.cells(&table.lines[0]).unwrap_err();
+        assert!(first.contains("words follow one"), "{first}");
+        let last = table.lines.last().unwrap();
+        assert_eq!(table.cells(last).unwrap(), ["噪声", "他说\"好\""]);
     }
 
     proptest::proptest! {
