@@ -34,8 +34,8 @@ pub(super) struct Plan {
 
 #[derive(Debug, Clone)]
 enum Item {
-    /// A fact of a case, and the inspection that it makes known.
-    Told { inspection: DocId, told: Told },
+    /// All facts of a case, and the inspection that they make known: a part of them says what is not so.
+    Told { inspection: DocId, told: Vec<Told> },
     /// A change, this phone's own or one that it carries.
     Change { hash: Hash, carried: bool, given: Given },
 }
@@ -74,10 +74,11 @@ impl Plan {
         for work in device.my_work()? {
             if !known.contains(&prefix(work.order.as_bytes())) && is_for(db, work.order, own.unit)?
             {
-                for (_, envelope) in case_facts(db, work.case)?.into_values() {
-                    let told = Told { case: work.case, envelope: envelope.into() };
-                    items.push_back(Item::Told { inspection: work.inspection, told });
-                }
+                let facts = case_facts(db, work.case)?.into_values();
+                let told = facts
+                    .map(|(_, envelope)| Told { case: work.case, envelope: envelope.into() })
+                    .collect();
+                items.push_back(Item::Told { inspection: work.inspection, told });
             }
         }
         let there: BTreeSet<u64> = hello.carried.iter().copied().collect();
@@ -152,7 +153,7 @@ fn changes_of(
 impl Draft {
     fn is_full(&self, next: &Item) -> bool {
         let bytes = match next {
-            Item::Told { told, .. } => told.envelope.len(),
+            Item::Told { told, .. } => told.iter().map(|told| told.envelope.len()).sum(),
             Item::Change { given, .. } => given.change.len(),
         };
         let listed: usize = self.listed.values().map(Vec::len).sum();
@@ -168,8 +169,8 @@ impl Draft {
         match item {
             Item::Told { inspection, told } => {
                 self.listed.entry(inspection).or_default();
-                self.bytes += told.envelope.len();
-                self.part.told.push(told);
+                self.bytes += told.iter().map(|told| told.envelope.len()).sum::<usize>();
+                self.part.told.extend(told);
             }
             Item::Change { hash, carried, given } => {
                 let listed = self.listed.entry(given.doc).or_default();

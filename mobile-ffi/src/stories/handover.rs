@@ -172,6 +172,28 @@ fn an_order_that_nobody_wrote_about_yet_is_worked_on_by_its_visit() {
 }
 
 #[test]
+fn many_orders_come_whole_in_whatever_order_their_parts_come() {
+    let mut hub = Hub::new();
+    let mut bo = Person::new(2, &mut hub);
+    for number in 1..=100 {
+        hub.dispatch(number);
+    }
+    let mut anna = Person::new(1, &mut hub);
+    let (mut taking, parts) = answers(&mut anna.device, &mut bo.device);
+    assert!(parts.len() > 1, "they do not fit into one");
+    for part in parts.iter().rev() {
+        taking.take(&mut bo.device, part).unwrap();
+    }
+    assert_eq!(taking.given().refused, Vec::<String>::new());
+    let whole = |person: &Person| {
+        let mut work = person.device.my_work().unwrap();
+        work.sort_by_key(|item| item.order);
+        work.into_iter().map(|item| (item.order, item.matter, item.summary)).collect::<Vec<_>>()
+    };
+    assert_eq!(whole(&bo), whole(&anna));
+}
+
+#[test]
 fn what_a_locked_key_kept_back_is_given_when_it_opens() {
     let mut hub = Hub::new();
     let (order, ..) = hub.dispatch(1);
