@@ -410,7 +410,7 @@ impl Phone {
 pub(super) fn refusal(result: &PushResult) -> Option<RefusalCode> {
     match result {
         PushResult::Refused(refusal) => Some(refusal.code),
-        PushResult::Accepted | PushResult::Duplicate | PushResult::MissingDeps(_) => None,
+        _ => None,
     }
 }
 
