@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::Method;
+use onscene_sync_core::crypto::SoftwareEd25519;
 use onscene_sync_core::id::{Hash, UnitId};
 use onscene_sync_core::time::Millis;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::phone::Phone;
 use crate::auth::Role;
 use crate::bundle::verify::Line;
 use crate::cases::project::faults;
+use crate::hub::verify::verify as check;
 use crate::store::testing::{TestStore, on_each_engine};
 use crate::supervision::files::{NAMES, verify};
 
@@ -125,8 +127,14 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
         (&2.into(), &2.into())
     );
     assert_eq!(faults(&bureau.app.store).await.unwrap(), Vec::<String>::new());
-    let report = crate::hub::verify::verify(&bureau.app.store).await.unwrap();
+    let hub_key = bureau.app.keys.facts.public_key();
+    let report = check(&bureau.app.store, Some(hub_key)).await.unwrap();
     assert_eq!(report.faults, Vec::<String>::new());
+    let another = SoftwareEd25519::from_seed(&[9; 32]).public_key();
+    let report = check(&bureau.app.store, Some(another)).await.unwrap();
+    let unsigned = report.faults.iter().filter(|fault| fault.contains("not signed by this hub"));
+    assert_eq!(unsigned.count(), report.faults.len());
+    assert!(report.faults.len() > 4, "{report:?}");
 }
 
 async fn of_two_who_hold_the_same_draw_at_once_one_does(store: TestStore) {

@@ -45,7 +45,7 @@ async fn a_carried_change_is_its_authors_and_counts_once(store: TestStore) {
     assert!(bo.docs[&doc].fact(&fact).is_some());
     world.assert_sound().await;
     world.execute("UPDATE statement SET body = $1", vec![Some(vec![1, 2, 3])]).await;
-    let report = verify::verify(&world.app.store).await.unwrap();
+    let report = verify::verify(&world.app.store, None).await.unwrap();
     assert!(report.faults.len() == 1 && report.faults[0].contains("proves nothing"), "{report:?}");
 }
 
