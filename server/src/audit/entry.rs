@@ -108,6 +108,14 @@ actions! {
     /// A kind of matter was changed, closed or opened again; `detail` is its key, `object` the version
     /// (8 bytes).
     MatterChanged = 61, "matter_changed";
+    /// A unit's territory was set or removed (`detail`); `object` is its version (8 bytes) and the
+    /// SHA-256 of its outline.
+    TerritoryChanged = 80, "territory_changed";
+    /// A shift of the person `subject` was planned, changed, swapped or removed (`detail`); `object` is
+    /// its number, version, beginning and end (8 bytes each), its unit (16) and its post.
+    ShiftChanged = 81, "shift_changed";
+    /// Somebody took over a shift or left it: `detail` is `on` or `off`, `object` its number.
+    DutySigned = 82, "duty_signed";
     /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
     Exported = 90, "exported";
 }

@@ -103,6 +103,10 @@ const ADMINISTRATOR: Grants = &[
     (Action::RevokePhones, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ManageMatters, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::ManageDuty, Reach::Everything),
+    (Action::StandDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const DISPATCHER: Grants = &[
@@ -121,6 +125,9 @@ const DISPATCHER: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::FindRepeats, Reach::Everything),
     (Action::ExportSuggestions, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::StandDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -138,6 +145,10 @@ const UNIT_LEADER: Grants = &[
     (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
     (Action::ReadMatters, Reach::Everything),
+    (Action::ReadDuty, Reach::Subtree),
+    (Action::ManageDuty, Reach::Subtree),
+    (Action::StandDuty, Reach::Subtree),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const INSPECTOR: Grants = &[
@@ -148,6 +159,9 @@ const INSPECTOR: Grants = &[
     (Action::AskCentre, Reach::OwnUnit),
     (Action::Sync, Reach::OwnUnit),
     (Action::ReadMatters, Reach::Everything),
+    (Action::ReadDuty, Reach::OwnUnit),
+    (Action::StandDuty, Reach::OwnUnit),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const SUPERVISOR: Grants = &[
@@ -171,6 +185,9 @@ const SUPERVISOR: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadDuty, Reach::Subtree),
+    (Action::StandDuty, Reach::Subtree),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const LEADER: Grants = &[
@@ -189,6 +206,9 @@ const LEADER: Grants = &[
     (Action::ExportSuggestions, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::StandDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -205,6 +225,8 @@ const AUDITOR: Grants = &[
     (Action::AuditComplainants, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
@@ -313,6 +335,14 @@ pub enum Action {
     ExportSuggestions,
     /// Report matters and see public ones, by Open311.
     UseOpen311,
+    /// See who stands by when.
+    ReadDuty,
+    /// Say who stands by when.
+    ManageDuty,
+    /// Take over a shift of one's own, and leave it.
+    StandDuty,
+    /// Read what one was told.
+    ReadNotices,
 }
 
 /// How far an action reaches.
@@ -366,6 +396,8 @@ mod tests {
             Action::AskCentre,
             Action::AnswerTeams,
             Action::ManageMatters,
+            Action::ManageDuty,
+            Action::StandDuty,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
     }

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::record::{Case, load};
 use super::site::SiteForm;
 use super::{CaseError, evidence};
+use crate::duty::shift::{OnDuty, on_duty};
 use crate::evidence::view::{self as files, FileView};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -99,6 +100,8 @@ pub struct OrderView {
     pub evidence: Vec<FileView>,
     /// They disagree, and nobody has decided yet.
     pub conflict: bool,
+    /// Who stands by in the unit now, as long as the order stands.
+    pub on_duty: Vec<OnDuty>,
 }
 
 /// An arrival claim.
@@ -195,7 +198,11 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
     for order in &record.orders {
         let visit = evidence::document(tx, order.issued.body.inspection).await?;
         let files = files::of_visit(tx, &visit).await?;
-        orders.push(order_view(order, &visit, files)?);
+        let on_duty = match record.ended(order) {
+            None => on_duty(tx, order.issued.body.unit, now).await?,
+            Some(_) => Vec::new(),
+        };
+        orders.push(OrderView { on_duty, ..order_view(order, &visit, files)? });
     }
     Ok(CaseView {
         id,
@@ -302,6 +309,7 @@ fn order_view(
         evidence,
         conflict: outcomes.len() > 1,
         outcomes,
+        on_duty: Vec::new(),
     })
 }
 
