@@ -116,6 +116,10 @@ actions! {
     ShiftChanged = 81, "shift_changed";
     /// Somebody took over a shift or left it: `detail` is `on` or `off`, `object` its number.
     DutySigned = 82, "duty_signed";
+    /// A bureau leader approved a drill; `object` is the approval's number.
+    DrillApproved = 92, "drill_approved";
+    /// A special check of the unit `subject` was begun or concluded (`detail`); `object` is its number.
+    SpeciallyChecked = 93, "specially_checked";
     /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
     Exported = 90, "exported";
 }
@@ -299,6 +303,7 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::RepeatOf(repeat) => Some(repeat.by),
         Body::RepeatTakenBack(taken) => Some(taken.by),
         Body::Rechecked(rechecked) => Some(rechecked.by),
+        Body::Supervised(supervised) => Some(supervised.by),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)
@@ -340,6 +345,7 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::Originated(_) => "originated",
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
+        Body::Supervised(_) => "supervised",
         _ => "of_a_phone",
     }
 }

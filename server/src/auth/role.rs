@@ -128,6 +128,7 @@ const DISPATCHER: Grants = &[
     (Action::ReadDuty, Reach::Everything),
     (Action::StandDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -188,6 +189,9 @@ const SUPERVISOR: Grants = &[
     (Action::ReadDuty, Reach::Subtree),
     (Action::StandDuty, Reach::Subtree),
     (Action::ReadNotices, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
+    (Action::Supervise, Reach::Subtree),
+    (Action::ReadSupervision, Reach::Subtree),
 ];
 
 const LEADER: Grants = &[
@@ -209,6 +213,10 @@ const LEADER: Grants = &[
     (Action::ReadDuty, Reach::Everything),
     (Action::StandDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
+    (Action::ApproveDrills, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
+    (Action::Supervise, Reach::Everything),
+    (Action::ReadSupervision, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -227,6 +235,8 @@ const AUDITOR: Grants = &[
     (Action::ReadDraws, Reach::Everything),
     (Action::ReadDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
+    (Action::ReadSupervision, Reach::Everything),
 ];
 
 const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
@@ -343,6 +353,14 @@ pub enum Action {
     StandDuty,
     /// Read what one was told.
     ReadNotices,
+    /// Approve made-up cases.
+    ApproveDrills,
+    /// See which made-up cases were approved.
+    ReadDrills,
+    /// Begin and conclude special checks, and supervise cases.
+    Supervise,
+    /// See special checks, hard cases and media reports.
+    ReadSupervision,
 }
 
 /// How far an action reaches.
@@ -398,6 +416,8 @@ mod tests {
             Action::ManageMatters,
             Action::ManageDuty,
             Action::StandDuty,
+            Action::ApproveDrills,
+            Action::Supervise,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
     }

@@ -4,7 +4,7 @@ mod first_call;
 
 use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{
-    Outcome, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text,
+    Manner, Outcome, Rechecked, Registered, ReviewSettled, Ruling, Supervised, TakenBack, Text,
 };
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
@@ -57,6 +57,8 @@ pub struct CaseView {
     pub measures: Vec<Value>,
     /// What rechecks on scene found, oldest first.
     pub rechecks: Vec<Value>,
+    /// What supervision of the case came to, oldest first.
+    pub supervised: Vec<SupervisedView>,
     /// Every fact, oldest first.
     pub history: Vec<Entry>,
 }
@@ -174,6 +176,23 @@ pub struct Words {
     pub text: String,
 }
 
+/// A supervision of the case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SupervisedView {
+    /// The fact.
+    pub id: FactId,
+    /// When.
+    pub at: Millis,
+    /// How.
+    pub manner: Manner,
+    /// What was seen of the handling before.
+    pub handling: String,
+    /// What came of it.
+    pub result: String,
+    /// Who says so.
+    pub by: PersonId,
+}
+
 /// A fact of the history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
@@ -220,6 +239,7 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         closures: record.closures.iter().map(closure).collect(),
         measures: record.measures.iter().map(measure).collect(),
         rechecks: record.rechecks.iter().map(rechecked).collect(),
+        supervised: record.supervised.iter().map(supervised).collect(),
         history: history(&case),
     })
 }
@@ -424,6 +444,11 @@ fn history(case: &Case) -> Vec<Entry> {
     entries
 }
 
+fn supervised(stated: &Stated<Supervised>) -> SupervisedView {
+    let Supervised { manner, handling, result, by } = stated.body.clone();
+    SupervisedView { id: stated.fact, at: stated.at, manner, handling, result, by }
+}
+
 fn kind(body: &Body) -> &'static str {
     match body {
         Body::Accepted(_) => "accepted",
@@ -460,5 +485,6 @@ fn kind(body: &Body) -> &'static str {
         Body::Originated(_) => "originated",
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
+        Body::Supervised(_) => "supervised",
     }
 }

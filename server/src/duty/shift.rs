@@ -433,7 +433,7 @@ async fn note_signed(
     let mut entry = Entry::new(Deed::DutySigned, hand.at).by(hand.by).to(hand.by.as_bytes());
     entry.device = device;
     audit::note(tx, &[entry.detail(word).object(shift.id.to_be_bytes())]).await?;
-    Ok(find(tx, shift.id).await?.ok_or(DutyError::UnknownShift(shift.id))?)
+    find(tx, shift.id).await?.ok_or(DutyError::UnknownShift(shift.id))
 }
 
 async fn noted(tx: &mut Tx, id: i64, word: &'static str, hand: Hand) -> Result<Shift, DutyError> {

@@ -21,6 +21,7 @@ pub mod exports;
 pub mod extract;
 pub mod fields;
 mod health;
+pub mod hotspots;
 pub mod idempotency;
 pub mod intake;
 pub mod keys;
@@ -38,6 +39,7 @@ pub mod reviews;
 mod serve;
 pub mod statistics;
 pub mod suggestions;
+pub mod supervision;
 pub mod sync;
 pub mod teams;
 pub mod territories;
@@ -105,6 +107,8 @@ pub(crate) fn api() -> Routes {
         .merge(territories::routes())
         .merge(duty::routes())
         .merge(notices::routes())
+        .merge(supervision::routes())
+        .merge(hotspots::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never

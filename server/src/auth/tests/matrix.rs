@@ -32,7 +32,25 @@ fn expected() -> BTreeMap<&'static str, Callers> {
     all.extend(of_people());
     all.extend(of_cases());
     all.extend(of_duty());
+    all.extend(of_supervision());
     all
+}
+
+/// Drills, special checks, hotspots, hard cases, media reports.
+fn of_supervision() -> BTreeMap<&'static str, Callers> {
+    let reading: &'static [Role] = &[Supervisor, Leader, Auditor];
+    let doing: &'static [Role] = &[Supervisor, Leader];
+    BTreeMap::from([
+        ("GET /v1/drill-approvals", Some(&[Dispatcher, Supervisor, Leader, Auditor][..])),
+        ("POST /v1/drill-approvals", Some(&[Leader])),
+        ("GET /v1/special-checks", Some(reading)),
+        ("POST /v1/special-checks", Some(doing)),
+        ("POST /v1/special-checks/{id}/finding", Some(doing)),
+        ("GET /v1/hard-cases", Some(reading)),
+        ("GET /v1/media-cases", Some(reading)),
+        ("POST /v1/cases/{id}/supervisions", Some(doing)),
+        ("GET /v1/hotspots", Some(&[Dispatcher, UnitLeader, Supervisor, Leader, Auditor])),
+    ])
 }
 
 /// Territories, the roster and notices.
