@@ -21,6 +21,7 @@ use crate::hub::documents::Warm;
 use crate::intake;
 use crate::jobs::{Effect, Jobs};
 use crate::keys::{KeyError, Keys};
+use crate::notice;
 use crate::poke::Pokes;
 use crate::random::{self, Random, SeededRandom, SystemRandom};
 use crate::store::{Store, StoreError};
@@ -191,7 +192,7 @@ impl App {
 }
 
 fn handlers() -> Vec<(&'static str, Effect)> {
-    [cases::admitted::HANDLERS, intake::trace::HANDLERS].concat()
+    [cases::admitted::HANDLERS, intake::trace::HANDLERS, notice::HANDLERS].concat()
 }
 
 /// An empty path where the system does not tell: then no picture is looked at, which says why.

@@ -16,6 +16,8 @@
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`intake`] | kinds of matter, what is settled at the first call, repeats, imports |
 //! | [`cases`] | what is recorded, judged and owed about each case |
+//! | [`territory`] | the ground of each unit, and which units a place suggests |
+//! | [`duty`], [`notice`] | who stands by, round the clock; what people are told |
 //! | [`statistics`] | figures over a period |
 //! | [`vault`] | complainants, and who looked at them |
 //! | [`jobs`] | work to be done later |
@@ -33,12 +35,14 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod duty;
 pub mod evidence;
 pub mod http;
 pub mod hub;
 pub mod intake;
 pub mod jobs;
 pub mod keys;
+pub mod notice;
 pub mod phone;
 pub mod picture;
 pub mod poke;
@@ -48,4 +52,5 @@ pub mod statistics;
 pub mod store;
 pub mod supervision;
 pub mod telemetry;
+pub mod territory;
 pub mod vault;

@@ -73,6 +73,19 @@ pub const SITE_AREA_M2: f64 = 1.0;
 /// document that every phone of the unit fetches.
 pub const PATROLS_PER_DAY: u64 = 200;
 
+/// Corners of a unit's territory, all rings together.
+pub const TERRITORY_VERTICES: usize = 4_000;
+/// Separate areas of a unit's territory.
+pub const TERRITORY_POLYGONS: usize = 100;
+/// Largest extent of a territory, from corner to corner of the box around it, metres.
+pub const TERRITORY_EXTENT_M: f64 = 300_000.0;
+/// Smallest area of a territory, square metres.
+pub const TERRITORY_AREA_M2: f64 = 100.0;
+/// Longest shift of the duty roster, milliseconds: a week.
+pub const DUTY_SHIFT_MS: i64 = 7 * 24 * 3_600_000;
+/// Shifts in one table.
+pub const DUTY_IMPORT_ROWS: usize = 2_000;
+
 /// Changes in one sync request.
 pub const PUSH_CHANGES: usize = 500;
 /// Bytes of all changes in one sync request.

@@ -108,6 +108,18 @@ actions! {
     /// A kind of matter was changed, closed or opened again; `detail` is its key, `object` the version
     /// (8 bytes).
     MatterChanged = 61, "matter_changed";
+    /// A unit's territory was set or removed (`detail`); `object` is its version (8 bytes) and the
+    /// SHA-256 of its outline.
+    TerritoryChanged = 80, "territory_changed";
+    /// A shift of the person `subject` was planned, changed, swapped or removed (`detail`); `object` is
+    /// its number, version, beginning and end (8 bytes each), its unit (16) and its post.
+    ShiftChanged = 81, "shift_changed";
+    /// Somebody took over a shift or left it: `detail` is `on` or `off`, `object` its number.
+    DutySigned = 82, "duty_signed";
+    /// A bureau leader approved a drill; `object` is the approval's number.
+    DrillApproved = 92, "drill_approved";
+    /// A special check of the unit `subject` was begun or concluded (`detail`); `object` is its number.
+    SpeciallyChecked = 93, "specially_checked";
     /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
     Exported = 90, "exported";
 }
@@ -291,6 +303,7 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::RepeatOf(repeat) => Some(repeat.by),
         Body::RepeatTakenBack(taken) => Some(taken.by),
         Body::Rechecked(rechecked) => Some(rechecked.by),
+        Body::Supervised(supervised) => Some(supervised.by),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)
@@ -332,6 +345,7 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::Originated(_) => "originated",
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
+        Body::Supervised(_) => "supervised",
         _ => "of_a_phone",
     }
 }

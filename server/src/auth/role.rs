@@ -103,6 +103,10 @@ const ADMINISTRATOR: Grants = &[
     (Action::RevokePhones, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ManageMatters, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::ManageDuty, Reach::Everything),
+    (Action::StandDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const DISPATCHER: Grants = &[
@@ -121,6 +125,10 @@ const DISPATCHER: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::FindRepeats, Reach::Everything),
     (Action::ExportSuggestions, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::StandDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -138,6 +146,10 @@ const UNIT_LEADER: Grants = &[
     (Action::AskCentre, Reach::Subtree),
     (Action::Sync, Reach::OwnUnit),
     (Action::ReadMatters, Reach::Everything),
+    (Action::ReadDuty, Reach::Subtree),
+    (Action::ManageDuty, Reach::Subtree),
+    (Action::StandDuty, Reach::Subtree),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const INSPECTOR: Grants = &[
@@ -148,6 +160,9 @@ const INSPECTOR: Grants = &[
     (Action::AskCentre, Reach::OwnUnit),
     (Action::Sync, Reach::OwnUnit),
     (Action::ReadMatters, Reach::Everything),
+    (Action::ReadDuty, Reach::OwnUnit),
+    (Action::StandDuty, Reach::OwnUnit),
+    (Action::ReadNotices, Reach::Everything),
 ];
 
 const SUPERVISOR: Grants = &[
@@ -171,6 +186,12 @@ const SUPERVISOR: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadDuty, Reach::Subtree),
+    (Action::StandDuty, Reach::Subtree),
+    (Action::ReadNotices, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
+    (Action::Supervise, Reach::Subtree),
+    (Action::ReadSupervision, Reach::Subtree),
 ];
 
 const LEADER: Grants = &[
@@ -189,6 +210,13 @@ const LEADER: Grants = &[
     (Action::ExportSuggestions, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::StandDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
+    (Action::ApproveDrills, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
+    (Action::Supervise, Reach::Everything),
+    (Action::ReadSupervision, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -205,6 +233,10 @@ const AUDITOR: Grants = &[
     (Action::AuditComplainants, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
+    (Action::ReadDrills, Reach::Everything),
+    (Action::ReadSupervision, Reach::Everything),
 ];
 
 const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
@@ -313,6 +345,22 @@ pub enum Action {
     ExportSuggestions,
     /// Report matters and see public ones, by Open311.
     UseOpen311,
+    /// See who stands by when.
+    ReadDuty,
+    /// Say who stands by when.
+    ManageDuty,
+    /// Take over a shift of one's own, and leave it.
+    StandDuty,
+    /// Read what one was told.
+    ReadNotices,
+    /// Approve made-up cases.
+    ApproveDrills,
+    /// See which made-up cases were approved.
+    ReadDrills,
+    /// Begin and conclude special checks, and supervise cases.
+    Supervise,
+    /// See special checks, hard cases and media reports.
+    ReadSupervision,
 }
 
 /// How far an action reaches.
@@ -366,6 +414,10 @@ mod tests {
             Action::AskCentre,
             Action::AnswerTeams,
             Action::ManageMatters,
+            Action::ManageDuty,
+            Action::StandDuty,
+            Action::ApproveDrills,
+            Action::Supervise,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
     }

@@ -124,8 +124,8 @@ fn steps_due(case: &Case, order: FactId, now: Millis) -> Result<Vec<Body>, CaseE
         let policies = Policies::built_in();
         let policy = policies.get(watched.issued.body.policy)?;
         let first = next_step(watched, &clock, policy).map_or(usize::MAX, |step| step.0);
-        for (step, after) in policy.escalation_ms.iter().enumerate().skip(first) {
-            if clock.due.plus(*after) < now {
+        for (step, rung) in policy.escalation.iter().enumerate().skip(first) {
+            if clock.due.plus(rung.after_ms) < now {
                 let step = u32::try_from(step).unwrap_or(u32::MAX);
                 bodies.push(Body::Overdue(Overdue { order, deadline: clock.due, step }));
             }
@@ -137,8 +137,8 @@ fn steps_due(case: &Case, order: FactId, now: Millis) -> Result<Vec<Body>, CaseE
 /// The first step of the ladder that was not taken for this deadline, and when it falls due.
 fn next_step(order: &Order, clock: &Clock, policy: &Policy) -> Option<(usize, Millis)> {
     let taken = order.overdue.iter().filter(|taken| taken.body.deadline == clock.due).count();
-    let after = policy.escalation_ms.get(taken)?;
-    Some((taken, clock.due.plus(*after).plus(1)))
+    let rung = policy.escalation.get(taken)?;
+    Some((taken, clock.due.plus(rung.after_ms).plus(1)))
 }
 
 fn arrival_clocks(case: &Case, now: Millis) -> Result<Vec<(&Order, Clock)>, CaseError> {

@@ -11,6 +11,7 @@ use super::{CaseError, deadline, project, rejudge};
 use crate::app::App;
 use crate::hub::append::append;
 use crate::hub::{HubError, documents};
+use crate::notice::event;
 use crate::poke::Poke;
 use crate::store::Tx;
 use crate::vault::guard;
@@ -93,6 +94,7 @@ impl Case {
         }
         project::write(tx, self).await?;
         deadline::plan(tx, self, app.now()).await?;
+        event::hear(tx, self, &appended.facts, app.now()).await?;
         Ok(Stated { facts, pokes: appended.pokes })
     }
 

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::hub::{buckets, documents};
 use crate::intake::{matters, trace};
 use crate::store::{RowExt as _, StoreError, Tx};
+use crate::supervision::drill;
 use crate::vault::record::{self, Sealed};
 
 /// A matter to be registered.
@@ -35,8 +36,8 @@ pub struct Registration {
     pub site: Option<Site>,
     /// The responsible unit is clear.
     pub jurisdiction_clear: bool,
-    /// A made-up case to test duty.
-    pub drill: bool,
+    /// A made-up case to test duty, by this approval of a bureau leader.
+    pub drill: Option<i64>,
     /// For the bureau's leaders to see at once.
     pub grave: bool,
     /// Where it came from, if from another system or a file.
@@ -59,6 +60,9 @@ pub async fn register(
     let now = app.now();
     check(new, now)?;
     let grave = new.grave || matters::require_open(tx, &new.matter).await?.grave;
+    if let Some(approval) = new.drill {
+        drill::take(tx, approval, id, now).await?;
+    }
     documents::create(tx, id, DocKind::Case, now).await?;
     let number = project::next_number(tx, now).await?;
     project::begin(tx, id, &number, now).await?;
@@ -76,7 +80,7 @@ pub async fn register(
         jurisdiction_clear: new.jurisdiction_clear,
         policy: policy_in_force()?.version,
         by,
-        drill: new.drill,
+        drill: new.drill.is_some(),
         grave,
     });
     let origin = new.origin.clone().map(Body::Originated);

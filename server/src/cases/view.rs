@@ -4,7 +4,7 @@ mod first_call;
 
 use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{
-    Outcome, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text,
+    Manner, Outcome, Rechecked, Registered, ReviewSettled, Ruling, Supervised, TakenBack, Text,
 };
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::record::{Case, load};
 use super::site::SiteForm;
 use super::{CaseError, evidence};
+use crate::duty::shift::{OnDuty, on_duty};
 use crate::evidence::view::{self as files, FileView};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -56,6 +57,8 @@ pub struct CaseView {
     pub measures: Vec<Value>,
     /// What rechecks on scene found, oldest first.
     pub rechecks: Vec<Value>,
+    /// What supervision of the case came to, oldest first.
+    pub supervised: Vec<SupervisedView>,
     /// Every fact, oldest first.
     pub history: Vec<Entry>,
 }
@@ -99,6 +102,8 @@ pub struct OrderView {
     pub evidence: Vec<FileView>,
     /// They disagree, and nobody has decided yet.
     pub conflict: bool,
+    /// Who stands by in the unit now, as long as the order stands.
+    pub on_duty: Vec<OnDuty>,
 }
 
 /// An arrival claim.
@@ -171,6 +176,23 @@ pub struct Words {
     pub text: String,
 }
 
+/// A supervision of the case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SupervisedView {
+    /// The fact.
+    pub id: FactId,
+    /// When.
+    pub at: Millis,
+    /// How.
+    pub manner: Manner,
+    /// What was seen of the handling before.
+    pub handling: String,
+    /// What came of it.
+    pub result: String,
+    /// Who says so.
+    pub by: PersonId,
+}
+
 /// A fact of the history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
@@ -195,7 +217,11 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
     for order in &record.orders {
         let visit = evidence::document(tx, order.issued.body.inspection).await?;
         let files = files::of_visit(tx, &visit).await?;
-        orders.push(order_view(order, &visit, files)?);
+        let on_duty = match record.ended(order) {
+            None => on_duty(tx, order.issued.body.unit, now).await?,
+            Some(_) => Vec::new(),
+        };
+        orders.push(OrderView { on_duty, ..order_view(order, &visit, files)? });
     }
     Ok(CaseView {
         id,
@@ -213,6 +239,7 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         closures: record.closures.iter().map(closure).collect(),
         measures: record.measures.iter().map(measure).collect(),
         rechecks: record.rechecks.iter().map(rechecked).collect(),
+        supervised: record.supervised.iter().map(supervised).collect(),
         history: history(&case),
     })
 }
@@ -302,6 +329,7 @@ fn order_view(
         evidence,
         conflict: outcomes.len() > 1,
         outcomes,
+        on_duty: Vec::new(),
     })
 }
 
@@ -417,6 +445,11 @@ fn history(case: &Case) -> Vec<Entry> {
     entries
 }
 
+fn supervised(stated: &Stated<Supervised>) -> SupervisedView {
+    let Supervised { manner, handling, result, by } = stated.body.clone();
+    SupervisedView { id: stated.fact, at: stated.at, manner, handling, result, by }
+}
+
 fn kind(body: &Body) -> &'static str {
     match body {
         Body::Accepted(_) => "accepted",
@@ -453,5 +486,6 @@ fn kind(body: &Body) -> &'static str {
         Body::Originated(_) => "originated",
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
+        Body::Supervised(_) => "supervised",
     }
 }

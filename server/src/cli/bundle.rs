@@ -109,7 +109,7 @@ mod tests {
             received_at: None,
             site: None,
             jurisdiction_clear: true,
-            drill: false,
+            drill: None,
             grave: false,
             complainant: None,
             origin: None,

@@ -39,6 +39,7 @@ use crate::cases::register::{Registration, register};
 use crate::cases::site::SiteForm;
 use crate::cases::view::{CaseView, show};
 use crate::statistics::indicator::CASES;
+use crate::supervision::drill;
 use crate::vault::record::{Complainant, Sealed};
 
 /// Characters that a search by text takes.
@@ -91,6 +92,9 @@ pub struct RegisterCase {
     /// A made-up case to test duty.
     #[serde(default)]
     pub drill: bool,
+    /// The approval of a drill, a number of `GET /v1/drill-approvals`.
+    #[serde(default)]
+    pub approval: Option<i64>,
     /// For the bureau's leaders to see at once.
     #[serde(default)]
     pub grave: bool,
@@ -154,6 +158,8 @@ pub struct ListCases {
     pub phase: Option<Phase>,
     /// Only of this unit and those below it.
     pub unit: Option<UnitId>,
+    /// With `false`, of that unit alone and not of those below it.
+    pub below: Option<bool>,
     /// Only those whose team is late, or only the others.
     pub overdue: Option<bool>,
     /// Only those whose verdict a person has to settle, or only the others.
@@ -211,7 +217,7 @@ async fn register_case(
         received_at: body.received_at,
         site: body.site.as_ref().map(SiteForm::to_site).transpose()?,
         jurisdiction_clear: body.jurisdiction_clear,
-        drill: body.drill,
+        drill: approval(&body)?,
         grave: body.grave,
         origin: None,
         complainant: None,
@@ -225,6 +231,15 @@ async fn register_case(
         Box::pin(async move { Ok(register(tx, app, call.case, call.viewer.person, new).await?) })
     })
     .await
+}
+
+/// What a drill was approved by; `None` for what is none.
+fn approval(body: &RegisterCase) -> Result<Option<i64>, Problem> {
+    match (body.drill, body.approval) {
+        (true, None) => Err(drill::not_approved().into()),
+        (false, Some(_)) => Err(Problem::invalid("`approval` is for drills: set `drill` too")),
+        (_, approval) => Ok(approval),
+    }
 }
 
 async fn list_cases(
@@ -246,8 +261,10 @@ pub(super) fn filter_of(
     action: Action,
     query: ListCases,
 ) -> Result<Filter, Problem> {
+    let mut sweep = viewer.sweep(action, query.unit)?;
+    sweep.below &= query.unit.is_none() || query.below != Some(false);
     Ok(Filter {
-        sweep: viewer.sweep(action, query.unit)?,
+        sweep,
         about: About {
             class: query.class,
             channel: query.channel,

@@ -13,6 +13,7 @@ mod command;
 pub mod complainants;
 pub mod devices;
 pub mod draws;
+pub mod duty;
 pub mod enrol;
 mod etag;
 pub mod evidence;
@@ -20,6 +21,7 @@ pub mod exports;
 pub mod extract;
 pub mod fields;
 mod health;
+pub mod hotspots;
 pub mod idempotency;
 pub mod intake;
 pub mod keys;
@@ -27,6 +29,7 @@ mod limits;
 pub mod live;
 pub mod matters;
 pub mod measures;
+pub mod notices;
 mod observe;
 pub mod open311;
 pub mod people;
@@ -36,8 +39,10 @@ pub mod reviews;
 mod serve;
 pub mod statistics;
 pub mod suggestions;
+pub mod supervision;
 pub mod sync;
 pub mod teams;
+pub mod territories;
 mod tus;
 pub mod units;
 pub mod uploads;
@@ -99,6 +104,11 @@ pub(crate) fn api() -> Routes {
         .merge(intake::routes())
         .merge(repeats::routes())
         .merge(suggestions::routes())
+        .merge(territories::routes())
+        .merge(duty::routes())
+        .merge(notices::routes())
+        .merge(supervision::routes())
+        .merge(hotspots::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never

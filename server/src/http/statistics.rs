@@ -230,10 +230,10 @@ pub(super) async fn read(app: &App, question: Question) -> Result<Figures, Store
 }
 
 /// Makes the addresses of the lists behind the figures.
-struct Links {
-    period: Period,
-    as_of: Millis,
-    ask: AskStatistics,
+pub(super) struct Links {
+    pub(super) period: Period,
+    pub(super) as_of: Millis,
+    pub(super) ask: AskStatistics,
 }
 
 impl Links {
@@ -291,7 +291,7 @@ impl Links {
 
     /// The request's own parameters, replaced by those of the group. None needs escaping: ids,
     /// numbers, days and keys.
-    fn query(&self, own: &[(&'static str, String)]) -> String {
+    pub(super) fn query(&self, own: &[(&'static str, String)]) -> String {
         let text = |value: Option<String>| value.unwrap_or_default();
         let asked = [
             ("from", self.period.first.to_string()),

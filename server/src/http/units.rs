@@ -176,7 +176,8 @@ async fn update_name(tx: &mut Tx, id: UnitId, name: &Name) -> Result<Unit, Probl
     Ok(Unit { name: name.as_str().to_owned(), ..unit })
 }
 
-async fn find(tx: &mut Tx, id: UnitId) -> Result<Option<Unit>, StoreError> {
+/// The unit, if there is one.
+pub(super) async fn find(tx: &mut Tx, id: UnitId) -> Result<Option<Unit>, StoreError> {
     let row = sqlx::query("SELECT unit_id, parent, name, created_at FROM unit WHERE unit_id = $1")
         .bind(&id.as_bytes()[..])
         .fetch_optional(tx.conn())
@@ -227,7 +228,7 @@ pub(super) fn name_taken() -> Problem {
         .detail("another one in the same unit has this name: choose a different one")
 }
 
-fn unknown_unit(id: UnitId) -> Problem {
+pub(super) fn unknown_unit(id: UnitId) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown_unit", "There is no such unit")
         .detail(format!("no unit has the id {id}: GET /v1/units lists them"))
 }

@@ -234,6 +234,7 @@ fn kind_number(body: &Body) -> i64 {
         Body::MeasureConcluded(_) => 52,
         Body::RecheckOrdered(_) => 53,
         Body::Rechecked(_) => 54,
+        Body::Supervised(_) => 78,
         Body::Refused(_) => 60,
         Body::AnsweredFrom(_) => 61,
         Body::RepeatOf(_) => 62,

@@ -26,7 +26,7 @@ use crate::store::{StoreError, Tx, TxError};
 
 pub use runner::{keep_running, run_due, tidy};
 pub use sweep::sweep;
-pub use table::{NewJob, Standing, enqueue, reschedule, standing};
+pub use table::{NewJob, Standing, enqueue, enqueue_all, reschedule, standing};
 pub use work::{Work, keep_working, work_due};
 
 /// A job as its handler sees it.

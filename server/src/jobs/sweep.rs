@@ -6,6 +6,7 @@
 //! | refresh tokens | until they end |
 //! | tracks of arrival claims | as long as the policy says |
 //! | what phones brought in a day | 7 days |
+//! | notices that were marked as read | a year |
 //! | teams' questions to complainants | until thirty minutes have passed |
 //! | anchors, and the chain ends that a phone named | until the phone has synced 35 days later |
 //!
@@ -22,6 +23,8 @@ use crate::store::{RowExt as _, StoreError, Tx};
 const DAY_MS: i64 = 24 * 3_600_000;
 /// How long a command that is sent again gets its first reply.
 const KEEP_REPLIES_MS: i64 = 7 * DAY_MS;
+/// How long a notice that was read is kept.
+const KEEP_NOTICES_MS: i64 = 365 * DAY_MS;
 /// How far behind a phone's newest anchor its older ones are kept.
 const KEEP_ANCHORS_MS: i64 = 35 * DAY_MS;
 /// Rows looked at in one transaction, so that it stays short.
@@ -45,6 +48,8 @@ const HEADS: &str = "DELETE FROM device_head WHERE device = $3 AND seen_at < $1 
     AND seq < (SELECT max(h.seq) FROM device_head h \
                WHERE h.device = $3 AND h.install = device_head.install)";
 
+const NOTICES: &str = "DELETE FROM notice WHERE (person_id, n) IN \
+    (SELECT person_id, n FROM notice WHERE at < $1 AND read_at IS NOT NULL ORDER BY at LIMIT $2)";
 const DAYS: &str = "DELETE FROM upload_day WHERE (device, day) IN \
     (SELECT device, day FROM upload_day WHERE day < $1 / 86400000 LIMIT $2)";
 
@@ -69,7 +74,8 @@ pub async fn sweep(app: &App) -> Result<u64, StoreError> {
     let tracks = Forget { sql: TRACKS, before: erased, device: None };
     let days = Forget { sql: DAYS, before: now.plus(-KEEP_REPLIES_MS), device: None };
     let call_backs = Forget { sql: CALL_BACKS, before: now, device: None };
-    let mut work = vec![replies, tokens, tracks, days, call_backs];
+    let notices = Forget { sql: NOTICES, before: now.plus(-KEEP_NOTICES_MS), device: None };
+    let mut work = vec![replies, tokens, tracks, days, call_backs, notices];
     let read = app.store.with_read("sweep.devices", (), |tx, ()| Box::pin(newest_anchors(tx)));
     for (device, newest) in read.await? {
         let (before, device) = (newest.plus(-KEEP_ANCHORS_MS), Some(device));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::{Job, JobError};
-use crate::store::{RowExt as _, StoreError, Tx};
+use crate::store::{RowExt as _, StoreError, Tx, insert_many};
 
 /// How long a claimed job belongs to its claimer. Far longer than any effect takes.
 const LEASE_MS: i64 = 60_000;
@@ -62,6 +62,19 @@ pub async fn enqueue(tx: &mut Tx, job: NewJob) -> Result<bool, StoreError> {
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Inserts `jobs`, but those whose kind and key are there already, done or not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn enqueue_all(tx: &mut Tx, jobs: &[NewJob]) -> Result<(), StoreError> {
+    const HEAD: &str = "INSERT INTO job (kind, key, payload, run_at)";
+    insert_many(tx, HEAD, 4, jobs, "ON CONFLICT (kind, key) DO NOTHING", |query, job| {
+        query.bind(job.kind).bind(job.key.as_deref()).bind(&job.payload[..]).bind(job.run_at.0)
+    })
+    .await?;
+    Ok(())
 }
 
 /// Moves the pending job of `kind` and `key` to `run_at`; `false` when none is pending.

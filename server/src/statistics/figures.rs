@@ -200,7 +200,7 @@ async fn days(tx: &mut Tx, question: &Question) -> Result<BTreeMap<Date, i64>, S
     Ok(days)
 }
 
-fn registered(question: &Question) -> Narrow {
+pub(super) fn registered(question: &Question) -> Narrow {
     let mut narrow = Narrow::within(&question.sweep, "c.unit_id");
     narrow.and(
         "c.class <> '' AND c.drill = 0 AND c.registered_at >= ? AND c.registered_at < ?",

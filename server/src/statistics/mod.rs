@@ -8,6 +8,7 @@
 //! | [`words`] | the API's names in Chinese |
 //! | [`export`] | CSV, GeoJSON and workbooks |
 //! | [`bulletin`] | the bureau's bulletin of a period |
+//! | [`hotspots`] | where most complaints come from |
 //! | [`figures`] | a period's figures, whole and by class, channel, matter, unit and place |
 //!
 //! A case belongs to the period in which it was registered, an order to that in which it was issued.
@@ -18,6 +19,7 @@ pub mod bulletin;
 pub mod counts;
 pub mod export;
 pub mod figures;
+pub mod hotspots;
 pub mod indicator;
 pub mod period;
 pub mod words;

@@ -1,4 +1,5 @@
-//! The weekly spot recheck (抽项复查): a draw that nobody can steer, and what becomes of it.
+//! Supervision (督查). Its heart is the weekly spot recheck (抽项复查): a draw that nobody can steer, and
+//! what becomes of it.
 //!
 //! | module | does |
 //! |---|---|
@@ -6,18 +7,25 @@
 //! | [`seed`] | takes the public value, draws, and sends each drawn case to a supervisor's phone |
 //! | [`recheck`] | brings a supervisor's finding into the case |
 //! | [`files`] | what is published, for `onscene draw verify` |
+//! | [`drill`] | made-up cases, each approved by a bureau leader |
+//! | [`check`] | special checks of duty, intake, dispatch and turn-out |
+//! | [`supervise`], [`owed`] | hard cases and media reports: what was done, what is owed |
 //!
-//! What makes it hold: the commitment is in a signed checkpoint of the audit log, which phones have
+//! What makes the draw hold: the commitment is in a signed checkpoint of the audit log, which phones have
 //! seen, before the hub takes a seed; and the seed is a value that did not exist by then. The hub
 //! needs no network: a person enters the value, and whoever repeats the draw looks it up.
 //!
 //! It is blind: the unit's phones learn of a recheck by its finding. The supervisor sees what was to
 //! be put right and where, not who had worked on it.
 
+pub mod check;
+pub mod drill;
 pub mod files;
 pub mod freeze;
+pub mod owed;
 pub mod recheck;
 pub mod seed;
+pub mod supervise;
 
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::time::Millis;

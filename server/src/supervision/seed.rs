@@ -18,9 +18,12 @@ use super::DrawError;
 use crate::app::App;
 use crate::audit::entry::{Deed, Entry, note};
 use crate::audit::keeper;
+use crate::cases::CaseError;
 use crate::cases::record::load;
 use crate::hub::append::append;
 use crate::hub::{buckets, documents};
+use crate::jobs::enqueue_all;
+use crate::notice::event::Event;
 use crate::poke::Poke;
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -49,6 +52,11 @@ pub async fn enter(
     for one in &drawn {
         rechecks.push(order_recheck(tx, app, id, (one, frozen_at), now).await?);
     }
+    let told = rechecks.iter().map(|(inspection, person)| {
+        Event::Recheck { inspection: *inspection, person: *person }.job(now)
+    });
+    let told = told.collect::<Result<Vec<_>, _>>().map_err(CaseError::from)?;
+    enqueue_all(tx, &told).await?;
     rechecks.sort_unstable_by_key(|recheck| recheck.1);
     let mut pokes = Vec::new();
     for (inspection, person) in rechecks {

@@ -55,7 +55,7 @@ pub async fn check_facts(
     case: DocId,
     bodies: &[Body],
 ) -> Result<Result<(), Exposed>, VaultError> {
-    let texts: Vec<_> = bodies.iter().filter_map(words).filter(|(_, t)| !t.is_empty()).collect();
+    let texts: Vec<_> = bodies.iter().flat_map(texts).filter(|(_, t)| !t.is_empty()).collect();
     if texts.is_empty() {
         return Ok(Ok(()));
     }
@@ -80,6 +80,14 @@ pub async fn check_text(
     Ok(check(field, text, identity.as_ref()))
 }
 
+fn texts(body: &Body) -> impl Iterator<Item = (&'static str, &str)> {
+    let second = match body {
+        Body::Supervised(supervised) => Some(("result", &supervised.result[..])),
+        _ => None,
+    };
+    words(body).into_iter().chain(second)
+}
+
 fn words(body: &Body) -> Option<(&'static str, &str)> {
     match body {
         Body::Registered(registered) => Some(("summary", &registered.summary)),
@@ -95,6 +103,7 @@ fn words(body: &Body) -> Option<(&'static str, &str)> {
         Body::RepeatOf(repeat) => Some(("reason", &repeat.reason)),
         Body::Originated(origin) => Some(("reference", &origin.reference)),
         Body::RepeatTakenBack(taken) => Some(("reason", &taken.reason)),
+        Body::Supervised(supervised) => Some(("handling", &supervised.handling)),
         Body::CoordinationOpened(text)
         | Body::ComplainantTold(text)
         | Body::Closed(text)

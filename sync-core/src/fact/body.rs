@@ -104,6 +104,10 @@ pub enum Body {
     #[n(54)]
     Rechecked(#[n(0)] Rechecked),
 
+    /// The case was supervised (督办): what was seen of the handling before, and what came of it.
+    #[n(78)]
+    Supervised(#[n(0)] Supervised),
+
     /// The matter is not the bureau's; the caller was told where to go instead.
     #[n(60)]
     Refused(#[n(0)] Refused),
@@ -750,4 +754,37 @@ pub struct Rechecked {
     /// they made by then and did not take back. `None` where there is none.
     #[n(5)]
     pub scene: Option<Box<Verdict>>,
+}
+
+/// How supervision looks at a case.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
+)]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum Manner {
+    /// By an order in writing (督办件).
+    #[n(0)]
+    ByOrder,
+    /// On scene (现场督办).
+    #[n(1)]
+    OnScene,
+}
+
+/// See [`Body::Supervised`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Supervised {
+    /// How.
+    #[n(0)]
+    pub manner: Manner,
+    /// What was seen of the handling before.
+    #[n(1)]
+    pub handling: String,
+    /// What came of the supervision.
+    #[n(2)]
+    pub result: String,
+    /// The supervisor.
+    #[n(3)]
+    pub by: PersonId,
 }

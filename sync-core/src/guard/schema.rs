@@ -60,6 +60,7 @@ pub(super) fn check(body: &Body, kind: DocKind, signed: &ClockReading) -> Result
         | Body::AnsweredFrom(_)
         | Body::RepeatOf(_)
         | Body::RepeatTakenBack(_)
+        | Body::Supervised(_)
         | Body::Originated(_) => Err("only the hub states this"),
     }
 }

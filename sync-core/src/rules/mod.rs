@@ -4,12 +4,13 @@
 //! what it received: the same function on the same kind of input. [`track`] tells whether two claims
 //! rest on one receiver. [`record`] folds a case's facts, [`phase`] and [`clocks`] are read off the
 //! fold, [`accountability`] says when a failure goes on to discipline by itself, [`draw`] draws closed
-//! cases for a recheck, [`policy`] holds every limit, [`repeat`] says how likely two cases are one matter.
+//! cases for a recheck, [`escalation`] says whom a notice goes to, [`policy`] holds every limit, [`repeat`] says how likely two cases are one matter.
 
 pub mod accountability;
 pub mod arrival;
 pub mod clocks;
 pub mod draw;
+pub mod escalation;
 pub mod phase;
 pub mod policy;
 pub mod record;

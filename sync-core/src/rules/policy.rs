@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::rules::arrival::ArrivalPolicy;
 use crate::rules::draw::DrawRules;
+use crate::rules::escalation::{Addressee, Rung, Warning};
 use crate::time::Millis;
 
 const MINUTE: i64 = 60_000;
@@ -33,8 +34,10 @@ pub struct Policy {
     pub arrival: ArrivalPolicy,
     /// Order issued → it counts as received whatever the unit does (*ours*).
     pub deemed_receipt_ms: i64,
-    /// After the deadline of an order, when each step of the escalation ladder is taken (*ours*).
-    pub escalation_ms: Vec<i64>,
+    /// The escalation ladder of an order whose deadline has passed, step by step (*ours*).
+    pub escalation: Vec<Rung>,
+    /// How long before a clock runs out its owner is told (*ours*).
+    pub warning: Warning,
     /// Arrival → result of an on-the-spot matter: end of the local day this many days on.
     pub on_the_spot_days: u32,
     /// Order received, or progress fed back → next feedback of a complex matter.
@@ -63,7 +66,23 @@ impl Policy {
             coordination_ms: 60 * MINUTE,
             arrival: ArrivalPolicy::V1,
             deemed_receipt_ms: 5 * MINUTE,
-            escalation_ms: vec![0, 30 * MINUTE, 120 * MINUTE],
+            escalation: vec![
+                Rung { after_ms: 0, to: vec![Addressee::UnitLeader, Addressee::UnitDuty] },
+                Rung {
+                    after_ms: 30 * MINUTE,
+                    to: vec![Addressee::ParentLeader, Addressee::CentreDuty],
+                },
+                Rung {
+                    after_ms: 120 * MINUTE,
+                    to: vec![Addressee::BureauLeaders, Addressee::Supervision],
+                },
+            ],
+            warning: Warning {
+                dispatch_ms: 2 * MINUTE,
+                coordination_ms: 15 * MINUTE,
+                arrival_ms: 15 * MINUTE,
+                days_ms: 120 * MINUTE,
+            },
             on_the_spot_days: 0,
             complex_days: 3,
             complainant_days: 0,

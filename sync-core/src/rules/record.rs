@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fact::body::{
     AboutOrder, FedBack, Judged, Measure, MeasureConcluded, OrderReceived, Ordered, Overdue,
-    Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text, ToldOnScene,
+    Rechecked, Registered, ReviewSettled, Ruling, Supervised, TakenBack, Text, ToldOnScene,
 };
 use crate::fact::intake::{AnsweredFrom, Origin, Refused, RepeatOf, RepeatTakenBack};
 use crate::fact::{Author, Body, Fact};
@@ -55,6 +55,8 @@ pub struct CaseRecord {
     pub repeats_taken_back: Vec<Stated<RepeatTakenBack>>,
     /// What rechecks on scene found, oldest first.
     pub rechecks: Vec<Stated<Rechecked>>,
+    /// What supervision of the case came to, oldest first.
+    pub supervised: Vec<Stated<Supervised>>,
 }
 
 /// A step of supervision, with every word on what came of it.
@@ -253,13 +255,9 @@ impl CaseRecord {
                 let taken = Stated { fact, at, body };
                 self.measures.push(TakenMeasure { taken, concluded: Vec::new() });
             }
-            Body::MeasureConcluded(body) => {
-                let measure = self.measures.iter_mut().find(|one| one.taken.fact == body.measure);
-                if let Some(measure) = measure {
-                    measure.concluded.push(Stated { fact, at, body });
-                }
-            }
+            Body::MeasureConcluded(body) => self.take_conclusion(Stated { fact, at, body }),
             Body::Rechecked(body) => self.rechecks.push(Stated { fact, at, body }),
+            Body::Supervised(body) => self.supervised.push(Stated { fact, at, body }),
             Body::Originated(_)
             | Body::Refused(_)
             | Body::AnsweredFrom(_)
@@ -298,6 +296,13 @@ impl CaseRecord {
     fn about(&mut self, id: FactId, take: impl FnOnce(&mut Order)) {
         if let Some(order) = self.orders.iter_mut().find(|order| order.issued.fact == id) {
             take(order);
+        }
+    }
+
+    fn take_conclusion(&mut self, concluded: Stated<MeasureConcluded>) {
+        let meant = concluded.body.measure;
+        if let Some(measure) = self.measures.iter_mut().find(|one| one.taken.fact == meant) {
+            measure.concluded.push(concluded);
         }
     }
 

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::id::DocId;
+use crate::rules::policy::Policy;
+use crate::time::Millis;
 
 /// Points from which a pair is suggested.
 pub const SUGGESTED: u8 = 60;
@@ -146,6 +148,23 @@ pub fn chains(links: impl IntoIterator<Item = (DocId, DocId)>) -> BTreeMap<DocId
     chains
 }
 
+/// Over how many handling periods a matter came, given when each of its cases was registered. A handling
+/// period is the limit of the complex-feedback clock: it begins with a case and ends with the local day
+/// so many days on; the next case after that begins the next.
+#[must_use]
+pub fn handling_periods(registered: &[Millis], policy: &Policy) -> usize {
+    let mut cases = registered.to_vec();
+    cases.sort_unstable();
+    let (mut periods, mut end) = (0, None);
+    for at in cases {
+        if end.is_none_or(|end| at > end) {
+            periods += 1;
+            end = Some(policy.end_of_local_day(at, policy.complex_days));
+        }
+    }
+    periods
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,6 +192,20 @@ mod tests {
         assert_eq!(score(Pair { distance_m: Some(501.0), ..NEXT_DOOR }), 12 + 15 + 15);
         assert_eq!(score(Pair { distance_m: None, text: 0.5, ..NEXT_DOOR }), 35 + 15 + 15);
         assert_eq!(score(Pair { apart_ms: -91 * DAY_MS, ..NEXT_DOOR }), 40 + 12 + 15);
+    }
+
+    #[test]
+    fn a_handling_period_is_as_long_as_a_complex_matter_may_take() {
+        // 2026-11-23T00:00Z is 08:00 of Monday in Jinan; the period ends with Thursday.
+        let monday = 1_795_392_000_000;
+        let periods = |hours: &[i64]| {
+            let at: Vec<_> = hours.iter().map(|hour| Millis(monday + hour * 3_600_000)).collect();
+            handling_periods(&at, &Policy::v1())
+        };
+        assert_eq!(periods(&[]), 0);
+        assert_eq!(periods(&[0, 1, 87]), 1, "Thursday 23:00 is in the first");
+        assert_eq!(periods(&[0, 88]), 2, "Friday 00:00 begins the next");
+        assert_eq!(periods(&[88, 0, 89, 200]), 3, "in whatever order");
     }
 
     #[test]

@@ -31,7 +31,53 @@ fn expected() -> BTreeMap<&'static str, Callers> {
     let mut all = of_figures();
     all.extend(of_people());
     all.extend(of_cases());
+    all.extend(of_duty());
+    all.extend(of_supervision());
     all
+}
+
+/// Drills, special checks, hotspots, hard cases, media reports.
+fn of_supervision() -> BTreeMap<&'static str, Callers> {
+    let reading: &'static [Role] = &[Supervisor, Leader, Auditor];
+    let doing: &'static [Role] = &[Supervisor, Leader];
+    BTreeMap::from([
+        ("GET /v1/drill-approvals", Some(&[Dispatcher, Supervisor, Leader, Auditor][..])),
+        ("POST /v1/drill-approvals", Some(&[Leader])),
+        ("GET /v1/special-checks", Some(reading)),
+        ("POST /v1/special-checks", Some(doing)),
+        ("POST /v1/special-checks/{id}/finding", Some(doing)),
+        ("GET /v1/hard-cases", Some(reading)),
+        ("GET /v1/media-cases", Some(reading)),
+        ("POST /v1/cases/{id}/supervisions", Some(doing)),
+        ("GET /v1/hotspots", Some(&[Dispatcher, UnitLeader, Supervisor, Leader, Auditor])),
+    ])
+}
+
+/// Territories, the roster and notices.
+fn of_duty() -> BTreeMap<&'static str, Callers> {
+    let managers: &'static [Role] = &[Administrator, UnitLeader];
+    let standing: &'static [Role] =
+        &[Administrator, Dispatcher, UnitLeader, Inspector, Supervisor, Leader];
+    BTreeMap::from([
+        ("GET /v1/units/{id}/territory", ALL),
+        ("PUT /v1/units/{id}/territory", ADMINISTRATORS),
+        ("DELETE /v1/units/{id}/territory", ADMINISTRATORS),
+        ("GET /v1/cases/{id}/unit-suggestions", DISPATCHERS),
+        ("POST /v1/unit-suggestions", DISPATCHERS),
+        ("GET /v1/duty/now", ALL),
+        ("GET /v1/duty/gaps", ALL),
+        ("GET /v1/duty/shifts", ALL),
+        ("GET /v1/duty/shifts/{id}", ALL),
+        ("POST /v1/duty/shifts", Some(managers)),
+        ("PUT /v1/duty/shifts/{id}", Some(managers)),
+        ("DELETE /v1/duty/shifts/{id}", Some(managers)),
+        ("POST /v1/duty/shifts/{id}/swap", Some(managers)),
+        ("POST /v1/duty/imports", Some(managers)),
+        ("POST /v1/duty/sign-on", Some(standing)),
+        ("POST /v1/duty/sign-off", Some(standing)),
+        ("GET /v1/notices", ALL),
+        ("POST /v1/notices/read", ALL),
+    ])
 }
 
 /// Phones, units, and who works where.

@@ -29,6 +29,7 @@ use super::{CaseError, grounds, measure};
 use crate::hub::kind_code;
 use crate::intake::{repeats, trace};
 use crate::store::{RowExt as _, Store, StoreError, Tx, Value};
+use crate::supervision::supervise;
 
 /// Cases checked in one transaction.
 const BATCH: i64 = 100;
@@ -72,6 +73,7 @@ pub(crate) async fn begin(
 /// Brings the rows of the case and of its orders up to date.
 pub(crate) async fn write(tx: &mut Tx, case: &Case) -> Result<(), CaseError> {
     measure::write(tx, case).await?;
+    supervise::write(tx, case).await?;
     let Projection { case: columns, orders } = Projection::of(case)?;
     let set: Vec<_> = columns.iter().zip(2..).map(|(one, n)| format!("{} = ${n}", one.0)).collect();
     let sql = format!("UPDATE case_row SET {} WHERE case_id = $1", set.join(", "));
@@ -169,6 +171,7 @@ async fn compare(tx: &mut Tx, id: DocId) -> Result<Vec<String>, CaseError> {
     let mut faults: Vec<_> =
         faults.into_iter().map(|fault| format!("case {id}: {fault}")).collect();
     faults.extend(measure::faults(tx, &case).await?);
+    faults.extend(supervise::faults(tx, &case).await?);
     faults.extend(grounds::faults(tx, &case).await?);
     faults.extend(trace::fault(tx, id, &case.record).await?);
     faults.extend(repeats::fault(tx, id, &case.record).await?);

@@ -71,6 +71,7 @@ impl Bureau {
                 }
                 add_desk(tx, Role::Dispatcher, DISTRICT, *now).await?;
                 add_desk(tx, Role::Supervisor, DISTRICT, *now).await?;
+                add_desk(tx, Role::Leader, DISTRICT, *now).await?;
                 add_desk(tx, Role::UnitLeader, SQUAD, *now).await?;
                 add_desk(tx, Role::UnitLeader, OTHER_SQUAD, *now).await?;
                 add_desk(tx, Role::Administrator, DISTRICT, *now).await
@@ -149,6 +150,17 @@ impl Bureau {
     /// The command centre looks.
     pub(super) async fn get(&self, path: &str) -> Answer {
         self.send((Role::Dispatcher, DISTRICT), Method::GET, path, None, None).await
+    }
+
+    /// What registers a drill, approved by a bureau leader.
+    pub(super) async fn drill(&self) -> Value {
+        let reason = json!({ "reason": "does the squad turn out at night?" });
+        let leader = (Role::Leader, DISTRICT);
+        let approved = self.post_as(leader, "/v1/drill-approvals", reason).await.ok();
+        let mut drill = vending();
+        drill["drill"] = json!(true);
+        drill["approval"] = approved["id"].clone();
+        drill
     }
 
     /// A case of street vending with a round site, and its id.

@@ -87,9 +87,7 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
         cases.insert(close_case(&bureau, SQUAD, vending()).await);
     }
     cases.insert(close_case(&bureau, OTHER_SQUAD, vending()).await);
-    let mut drill = vending();
-    drill["drill"] = true.into();
-    close_case(&bureau, SQUAD, drill).await;
+    close_case(&bureau, SQUAD, bureau.drill().await).await;
     bureau.clock.advance(8 * DAY);
 
     let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
@@ -107,6 +105,10 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     let (files, lines) = published(&bureau, &draw).await;
     assert_eq!(proven(&lines), 3, "{lines:#?}");
     assert_eq!(files["drawn.txt"].lines().count(), 2, "one of each unit");
+    bureau.run_jobs().await;
+    let told = "notice WHERE kind = 'recheck' AND case_id IS NULL AND unit_id IS NULL";
+    assert_eq!(bureau.count(told).await, 2, "each to its supervisor, without whose work it was");
+    assert_eq!(bureau.count("notice WHERE kind = 'recheck'").await, 2);
 
     checker.catch_up(&bureau).await;
     team.catch_up(&bureau).await;

@@ -16,5 +16,6 @@ mod races;
 mod refill;
 mod second_look;
 mod silence;
+mod supervision;
 mod taken_back;
 mod tracks;

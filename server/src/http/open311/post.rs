@@ -169,7 +169,7 @@ impl Form {
             received_at: None,
             site,
             jurisdiction_clear: true,
-            drill: false,
+            drill: None,
             grave: false,
             origin: Some(Origin { source: source_of(viewer), reference, raised_at: None, link }),
             complainant: complainant.map(|who| Sealed::new(app, case, &who)),

@@ -106,7 +106,7 @@ impl Arrival {
             received_at: None,
             site: draft.site.clone(),
             jurisdiction_clear: true,
-            drill: false,
+            drill: None,
             grave: draft.grave,
             origin: Some(self.origin.clone()),
             complainant: self.complainant.clone(),

@@ -144,9 +144,7 @@ async fn others_cases_are_shown_without_their_words_and_grave_ones_not_at_all(st
     let mut grave = stalls("塌方", 36.7, 117.0);
     grave["grave"] = json!(true);
     desks.register(grave).await;
-    let mut drill = stalls("演练", 36.7, 117.0);
-    drill["drill"] = json!(true);
-    desks.register(drill).await;
+    desks.drill(stalls("演练", 36.7, 117.0)).await;
     let seen = desks.city_reads("requests.json").await;
     assert_eq!(seen.as_array().unwrap().len(), 1, "{seen}");
     assert_eq!(

@@ -27,9 +27,7 @@ async fn the_same_matter_is_found_and_others_are_not(store: TestStore) {
         "matter": "noise", "summary": "夜里工地施工太吵", "site": { "datum": "wgs84", "circle":
         { "centre": { "lat": 36.6535, "lon": 117.12 }, "radius_m": 50.0 } } }))
         .await;
-    let mut drill = stalls(SAID, 36.651, 117.12);
-    drill["drill"] = json!(true);
-    let drill = desks.register(drill).await;
+    let drill = desks.drill(stalls(SAID, 36.651, 117.12)).await;
     clock.advance(DAY);
     // The map of this clerk is shifted by half a kilometre, and says so.
     let gcj = convert(Degrees { lat: 36.651, lon: 117.12 }, Datum::Wgs84, Datum::Gcj02);

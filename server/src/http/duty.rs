@@ -1,0 +1,445 @@
+//! The duty roster (值班), round the clock.
+//!
+//! | request | body, answer |
+//! |---|---|
+//! | `GET /v1/duty/now[?unit=]` | [`DutyNow`]: who stands by, of a unit and those below it |
+//! | `GET /v1/duty/shifts?from=&to=[&unit=]` | [`Shifts`] of those days |
+//! | `GET /v1/duty/gaps?from=&to=[&unit=]` | [`Gaps`]: when nobody is at a desk |
+//! | `POST /v1/duty/shifts` | [`PlanShift`] → [`Shift`] |
+//! | `GET /v1/duty/shifts/{id}` | [`Shift`], with its `ETag` |
+//! | `PUT /v1/duty/shifts/{id}` | [`ChangeShift`] with `If-Match` → [`Shift`] |
+//! | `DELETE /v1/duty/shifts/{id}` | with `If-Match` |
+//! | `POST /v1/duty/shifts/{id}/swap` | [`SwapShifts`] with `If-Match` → [`Shifts`] |
+//! | `POST /v1/duty/imports` | a table as CSV, see [`crate::duty::month`] → [`Shifts`] |
+//! | `POST /v1/duty/sign-on`, `/v1/duty/sign-off` | `{}` → [`Shift`]: "I am here", "I leave" |
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use onscene_sync_core::id::{PersonId, UnitId};
+use onscene_sync_core::time::Millis;
+use serde::{Deserialize, Serialize};
+
+use super::cases::Nothing;
+use super::etag::{IfMatch, changed, etag};
+use super::extract::{BodyBytes, JsonBody, PathOf, QueryOf};
+use super::people::{Person, has_left, require_locked};
+use super::units::{require, select};
+use super::{Problem, statistics};
+use crate::app::App;
+use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
+use crate::cases::record::policy_in_force;
+use crate::duty::DutyError;
+use crate::duty::gaps::{Gap, gaps};
+use crate::duty::month::{self, Directory};
+use crate::duty::shift::{
+    self, Hand, OnDuty, Plan, Shift, ShiftPost, all_on_duty, list, sign_off, sign_on,
+};
+use crate::store::{RowExt as _, StoreError, Tx};
+
+/// The routes of this resource.
+pub fn routes() -> Routes {
+    let (reading, managing) = (Access::May(Action::ReadDuty), Access::May(Action::ManageDuty));
+    let (all, one) = ("/v1/duty/shifts", "/v1/duty/shifts/{id}");
+    Routes::new()
+        .get("/v1/duty/now", reading, now)
+        .get("/v1/duty/gaps", reading, list_gaps)
+        .get(all, reading, list_shifts)
+        .get(one, reading, show)
+        .post(all, managing, plan)
+        .put(one, managing, change)
+        .delete(one, managing, remove)
+        .post("/v1/duty/shifts/{id}/swap", managing, swap)
+        .post("/v1/duty/imports", managing, import)
+        .post("/v1/duty/sign-on", Access::May(Action::StandDuty), arrive)
+        .post("/v1/duty/sign-off", Access::May(Action::StandDuty), leave)
+}
+
+/// `POST /v1/duty/shifts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanShift {
+    /// At which unit; the top unit's is the command centre's.
+    pub unit: UnitId,
+    /// By whom.
+    pub person: PersonId,
+    /// For what.
+    pub post: ShiftPost,
+    /// From this moment, Unix milliseconds,
+    pub from: Millis,
+    /// until before this one.
+    pub until: Millis,
+}
+
+/// `PUT /v1/duty/shifts/{id}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeShift {
+    /// By whom.
+    pub person: PersonId,
+    /// For what.
+    pub post: ShiftPost,
+    /// From this moment, Unix milliseconds,
+    pub from: Millis,
+    /// until before this one.
+    pub until: Millis,
+}
+
+/// `POST /v1/duty/shifts/{id}/swap`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwapShifts {
+    /// The shift whose person takes this one, and gives up that one.
+    pub with: i64,
+    /// That shift's version.
+    pub version: i64,
+}
+
+/// The days and units of a question.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhichDuty {
+    /// Only of this unit and those below it.
+    pub unit: Option<UnitId>,
+    /// The first day, `2026-11-01`,
+    pub from: String,
+    /// and the last.
+    pub to: String,
+}
+
+/// `GET /v1/duty/now`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhichUnit {
+    /// Only of this unit and those below it.
+    pub unit: Option<UnitId>,
+}
+
+/// Who stands by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DutyNow {
+    /// The moment that this is said of.
+    pub at: Millis,
+    /// Each unit, parents before children.
+    pub units: Vec<UnitDuty>,
+}
+
+/// Who stands by at a unit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnitDuty {
+    /// The unit.
+    pub unit: UnitId,
+    /// Its name.
+    pub name: String,
+    /// Those on duty; empty when nobody is.
+    pub on_duty: Vec<OnDuty>,
+}
+
+/// Shifts, in order of their beginning.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shifts {
+    /// The shifts.
+    pub shifts: Vec<Shift>,
+}
+
+/// `GET /v1/duty/gaps`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Gaps {
+    /// By unit and time.
+    pub gaps: Vec<Gap>,
+}
+
+impl From<DutyError> for Problem {
+    fn from(error: DutyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DutyError::Store(error) => error.into(),
+            DutyError::UnknownShift(_) => {
+                Self::not_found("check the shift's number, and that it is of your unit or below")
+            }
+            DutyError::Invalid { field, .. } => Self::invalid(detail).with("field", field),
+            DutyError::Conflict { code, why } => {
+                Self::new(StatusCode::CONFLICT, code, "The roster does not stand so").detail(why)
+            }
+            DutyError::Changed(version) => changed(version),
+            DutyError::Lines(lines) => {
+                let said: Vec<_> =
+                    lines.iter().map(|one| format!("line {}: {}", one.line, one.why)).collect();
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_lines", "Nothing was taken")
+                    .detail(format!("mend the lines that are named: {}", said.join("; ")))
+                    .with("lines", serde_json::to_value(&lines).unwrap_or_default())
+            }
+        }
+    }
+}
+
+type Tagged = ([(HeaderName, HeaderValue); 1], Json<Shift>);
+
+fn tagged(shift: Shift) -> Tagged {
+    ([etag(shift.version)], Json(shift))
+}
+
+async fn now(
+    State(app): State<App>,
+    viewer: Viewer,
+    QueryOf(query): QueryOf<WhichUnit>,
+) -> Result<Json<DutyNow>, Problem> {
+    let at = app.now();
+    let input = (viewer.sweep(Action::ReadDuty, query.unit)?, at);
+    let read = app.store.with_read("duty.now", input, |tx, (sweep, at)| {
+        Box::pin(async move {
+            let mut on_duty = all_on_duty(tx, *at).await?;
+            let units = select(tx, sweep).await?.into_iter();
+            let units = units.map(|unit| UnitDuty {
+                on_duty: on_duty.remove(&unit.id).unwrap_or_default(),
+                unit: unit.id,
+                name: unit.name,
+            });
+            Ok::<_, StoreError>(units.collect())
+        })
+    });
+    Ok(Json(DutyNow { at, units: read.await? }))
+}
+
+async fn list_shifts(
+    State(app): State<App>,
+    viewer: Viewer,
+    QueryOf(query): QueryOf<WhichDuty>,
+) -> Result<Json<Shifts>, Problem> {
+    let input = (viewer.sweep(Action::ReadDuty, query.unit)?, days(&query)?);
+    let read = app
+        .store
+        .with_read("duty.list", input, |tx, (sweep, days)| Box::pin(list(tx, sweep, *days)));
+    Ok(Json(Shifts { shifts: read.await? }))
+}
+
+async fn list_gaps(
+    State(app): State<App>,
+    viewer: Viewer,
+    QueryOf(query): QueryOf<WhichDuty>,
+) -> Result<Json<Gaps>, Problem> {
+    let input = (viewer.sweep(Action::ReadDuty, query.unit)?, days(&query)?);
+    let read = app.store.with_read("duty.gaps", input, |tx, (sweep, days)| {
+        Box::pin(async move {
+            let units: Vec<_> = select(tx, sweep).await?.into_iter().map(|unit| unit.id).collect();
+            let shifts = list(tx, sweep, *days).await?;
+            Ok::<_, DutyError>(gaps(&units, &shifts, days.0, days.1))
+        })
+    });
+    Ok(Json(Gaps { gaps: read.await? }))
+}
+
+fn days(query: &WhichDuty) -> Result<(Millis, Millis), Problem> {
+    let days = statistics::days(Some(&query.from), Some(&query.to))?;
+    days.ok_or_else(|| Problem::invalid("give both `from` and `to`, days such as 2026-11-01"))
+}
+
+async fn show(
+    State(app): State<App>,
+    viewer: Viewer,
+    PathOf(id): PathOf<i64>,
+) -> Result<Tagged, Problem> {
+    let read = app.store.with_read("duty.show", (viewer, id), |tx, (viewer, id)| {
+        Box::pin(async move { within(tx, viewer, Action::ReadDuty, *id).await })
+    });
+    Ok(tagged(read.await?))
+}
+
+async fn plan(
+    State(app): State<App>,
+    viewer: Viewer,
+    JsonBody(body): JsonBody<PlanShift>,
+) -> Result<(StatusCode, Tagged), Problem> {
+    let PlanShift { unit, person, post, from, until } = body;
+    let new = Plan { unit, person, post, from, until };
+    let input = (hand(&app, &viewer), viewer, new);
+    let planned = app.store.with_tx("duty.plan", input, |tx, (hand, viewer, new)| {
+        Box::pin(async move {
+            may_stand(tx, viewer, new).await?;
+            Ok::<_, Problem>(shift::plan(tx, new, *hand).await?)
+        })
+    });
+    Ok((StatusCode::CREATED, tagged(planned.await?)))
+}
+
+async fn change(
+    State(app): State<App>,
+    viewer: Viewer,
+    IfMatch(version): IfMatch,
+    PathOf(id): PathOf<i64>,
+    JsonBody(body): JsonBody<ChangeShift>,
+) -> Result<Tagged, Problem> {
+    let input = (hand(&app, &viewer), viewer, id, version, body);
+    let changed =
+        app.store.with_tx("duty.change", input, |tx, (hand, viewer, id, version, body)| {
+            Box::pin(async move {
+                let stands = within(tx, viewer, Action::ManageDuty, *id).await?;
+                let ChangeShift { person, post, from, until } = *body;
+                let new = Plan { unit: stands.unit, person, post, from, until };
+                may_stand(tx, viewer, &new).await?;
+                Ok::<_, Problem>(shift::change(tx, *id, *version, &new, *hand).await?)
+            })
+        });
+    Ok(tagged(changed.await?))
+}
+
+async fn remove(
+    State(app): State<App>,
+    viewer: Viewer,
+    IfMatch(version): IfMatch,
+    PathOf(id): PathOf<i64>,
+) -> Result<StatusCode, Problem> {
+    let input = (hand(&app, &viewer), viewer, id, version);
+    let removed = app.store.with_tx("duty.remove", input, |tx, (hand, viewer, id, version)| {
+        Box::pin(async move {
+            within(tx, viewer, Action::ManageDuty, *id).await?;
+            Ok::<_, Problem>(shift::remove(tx, *id, *version, *hand).await?)
+        })
+    });
+    removed.await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn swap(
+    State(app): State<App>,
+    viewer: Viewer,
+    IfMatch(version): IfMatch,
+    PathOf(id): PathOf<i64>,
+    JsonBody(body): JsonBody<SwapShifts>,
+) -> Result<Json<Shifts>, Problem> {
+    if body.with == id {
+        return Err(Problem::invalid("`with` names the shift itself: name the other one"));
+    }
+    let input = (hand(&app, &viewer), viewer, (id, version), (body.with, body.version));
+    let swapped = app.store.with_tx("duty.swap", input, |tx, (hand, viewer, one, other)| {
+        Box::pin(async move {
+            let mut people = Vec::new();
+            for shift in [one.0, other.0] {
+                people.push(within(tx, viewer, Action::ManageDuty, shift).await?.person);
+            }
+            // Everybody locks people in one order.
+            people.sort_unstable();
+            for person in people {
+                require_locked(tx, person).await?;
+            }
+            Ok::<_, Problem>(shift::swap(tx, *one, *other, *hand).await?)
+        })
+    });
+    Ok(Json(Shifts { shifts: swapped.await?.to_vec() }))
+}
+
+async fn import(
+    State(app): State<App>,
+    viewer: Viewer,
+    BodyBytes(file): BodyBytes,
+) -> Result<(StatusCode, Json<Shifts>), Problem> {
+    let sweep = viewer.sweep(Action::ManageDuty, None)?;
+    let offset = policy_in_force()?.utc_offset_min;
+    let input = (hand(&app, &viewer), sweep, file, offset);
+    let taken = app.store.with_tx("duty.import", input, |tx, (hand, sweep, file, offset)| {
+        Box::pin(async move { take_table(tx, sweep, file, *offset, *hand).await })
+    });
+    Ok((StatusCode::CREATED, Json(Shifts { shifts: taken.await? })))
+}
+
+async fn take_table(
+    tx: &mut Tx,
+    sweep: &Sweep,
+    file: &[u8],
+    offset: i32,
+    hand: Hand,
+) -> Result<Vec<Shift>, Problem> {
+    let directory = directory(tx, sweep).await?;
+    let plans = month::read(file.to_vec(), &directory, offset).map_err(DutyError::Lines)?;
+    let mut people: Vec<_> = plans.iter().map(|(_, plan)| plan.person).collect();
+    people.sort_unstable();
+    people.dedup();
+    for person in people {
+        require_locked(tx, person).await?;
+    }
+    let (mut shifts, mut wrong) = (Vec::with_capacity(plans.len()), Vec::new());
+    for (line, plan) in plans {
+        match shift::plan(tx, &plan, hand).await {
+            Ok(shift) => shifts.push(shift),
+            Err(DutyError::Store(error)) => return Err(error.into()),
+            Err(error) => wrong.push(month::WrongLine { line, why: error.to_string() }),
+        }
+    }
+    if wrong.is_empty() { Ok(shifts) } else { Err(DutyError::Lines(wrong).into()) }
+}
+
+/// The open units of `sweep` and their people.
+async fn directory(tx: &mut Tx, sweep: &Sweep) -> Result<Directory, StoreError> {
+    let mut directory = Directory::default();
+    for unit in select(tx, sweep).await? {
+        directory.unit(unit.id, &unit.name);
+    }
+    let sql = format!(
+        "{SWEEP} SELECT p.person_id, p.unit_id, p.name FROM person p \
+         JOIN sweep s ON s.unit_id = p.unit_id WHERE p.closed_at IS NULL ORDER BY p.person_id"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(i64::from(sweep.everything))
+        .bind(&sweep.unit.as_bytes()[..])
+        .bind(i64::from(sweep.below))
+        .fetch_all(tx.conn())
+        .await?;
+    for row in rows {
+        let unit = UnitId::from_bytes(row.array("unit_id")?);
+        let person = PersonId::from_bytes(row.array("person_id")?);
+        directory.person(person, unit, &row.text("name")?);
+    }
+    Ok(directory)
+}
+
+async fn arrive(
+    State(app): State<App>,
+    viewer: Viewer,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
+) -> Result<Json<Shift>, Problem> {
+    let device = viewer.seat.map(|seat| seat.device);
+    let input = (hand(&app, &viewer), device);
+    let signed = app.store.with_tx("duty.sign_on", input, |tx, (hand, device)| {
+        Box::pin(async move {
+            require_locked(tx, hand.by).await?;
+            Ok::<_, Problem>(sign_on(tx, *hand, *device).await?)
+        })
+    });
+    Ok(Json(signed.await?))
+}
+
+async fn leave(
+    State(app): State<App>,
+    viewer: Viewer,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
+) -> Result<Json<Shift>, Problem> {
+    let device = viewer.seat.map(|seat| seat.device);
+    let input = (hand(&app, &viewer), device);
+    let signed = app.store.with_tx("duty.sign_off", input, |tx, (hand, device)| {
+        Box::pin(async move {
+            require_locked(tx, hand.by).await?;
+            Ok::<_, Problem>(sign_off(tx, *hand, *device).await?)
+        })
+    });
+    Ok(Json(signed.await?))
+}
+
+fn hand(app: &App, viewer: &Viewer) -> Hand {
+    Hand { by: viewer.person, at: app.now() }
+}
+
+/// The shift, if this person may do `action` to it.
+async fn within(tx: &mut Tx, viewer: &Viewer, action: Action, id: i64) -> Result<Shift, Problem> {
+    let shift = shift::find(tx, id).await?.ok_or(DutyError::UnknownShift(id))?;
+    viewer.may(action, &Scope::Unit(shift.unit))?;
+    Ok(shift)
+}
+
+/// Locks unit and person, if this person may let that one stand by there.
+async fn may_stand(tx: &mut Tx, viewer: &Viewer, plan: &Plan) -> Result<Person, Problem> {
+    viewer.may(Action::ManageDuty, &Scope::Unit(plan.unit))?;
+    require(tx, plan.unit).await?;
+    let person = require_locked(tx, plan.person).await?;
+    viewer.may(Action::ManageDuty, &Scope::Unit(person.unit))?;
+    if person.closed_at.is_some() { Err(has_left()) } else { Ok(person) }
+}
