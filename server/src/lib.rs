@@ -9,6 +9,7 @@
 //! | [`picture`] | what a picture shows, found out in a process of its own |
 //! | [`auth`] | who calls, and what they may see |
 //! | [`http`] | the API |
+//! | [`describe`] | what the API says of itself |
 //! | [`problem`] | errors as the API shows them |
 //! | [`audit`] | the log that shows when it is rewritten |
 //! | [`supervision`] | the weekly draw and its rechecks |
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod describe;
 pub mod duty;
 pub mod evidence;
 pub mod http;

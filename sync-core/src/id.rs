@@ -75,9 +75,30 @@ macro_rules! byte_id {
     };
 }
 
+/// What an id looks like in JSON.
+macro_rules! described_id {
+    ($name:ident, $schema:expr) => {
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    };
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         byte_id!($(#[$doc])* $name, 16);
+        described_id!($name, schemars::json_schema!({ "type": "string", "format": "uuid" }));
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +122,9 @@ macro_rules! uuid_id {
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         byte_id!($(#[$doc])* $name, $len);
+        described_id!($name, schemars::json_schema!({
+            "type": "string", "pattern": format!("^[0-9a-f]{{{}}}$", 2 * $len),
+        }));
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ use crate::id::BootId;
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct Millis(#[n(0)] pub i64);
@@ -29,6 +30,7 @@ impl Millis {
 
 /// What a phone's clocks showed at one instant, read together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct ClockReading {
     /// Wall clock, Unix milliseconds. Recorded and compared, never trusted.
@@ -47,6 +49,7 @@ pub struct ClockReading {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct Interval {
     /// Not before this.

@@ -8,7 +8,8 @@ use std::path::Path;
 fn functions(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("a folder of the repository").flatten() {
         let (path, name) = (entry.path(), entry.file_name());
-        let skipped = name == "target" || name == "node_modules" || name == ".git";
+        let skipped =
+            ["target", "node_modules", "installed", ".git"].iter().any(|one| name == *one);
         if path.is_dir() && !skipped {
             functions(&path, found);
         } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "kt") {

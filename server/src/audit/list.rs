@@ -2,6 +2,7 @@
 
 use onscene_sync_core::id::{DeviceId, Hash, PersonId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::entry::{self, COLUMNS, Deed, Entry};
@@ -29,7 +30,7 @@ pub struct Filter {
 }
 
 /// An entry with its place.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Listed {
     /// Its row, for paging.
     pub id: i64,
@@ -49,6 +50,7 @@ pub struct Listed {
     pub detail: String,
     /// Hashes and numbers, as hexadecimal.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "String")]
     pub object: Vec<u8>,
     /// Its hash in the tree.
     pub leaf: Hash,

@@ -1,5 +1,6 @@
 //! Routes with the access each one demands. A route cannot be added without saying so, and the
-//! gate stands before the handler whatever the handler asks for.
+//! gate stands before the handler whatever the handler asks for. Nor can a handler be added whose
+//! types do not say what it takes and answers: see [`crate::describe`].
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
@@ -15,6 +16,7 @@ use super::role::{Action, Reach};
 use super::viewer::forbidden;
 use super::{api_key, credentials};
 use crate::app::App;
+use crate::describe::{Described, Operation};
 use crate::problem::Problem;
 
 /// Header of a proof of possession.
@@ -52,9 +54,20 @@ pub struct Route {
     pub access: Access,
 }
 
+/// What a route says of itself besides its [`Route`].
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// What the handler's types say.
+    pub types: fn(&mut Operation<'_>),
+    /// What they cannot say.
+    pub more: Option<fn(&mut Operation<'_>)>,
+}
+
 /// Routes being collected.
 #[derive(Debug, Default)]
-pub struct Routes(Vec<(Route, MethodRouter<App>)>);
+pub struct Routes(Vec<(Route, Words, MethodRouter<App>)>);
 
 impl Routes {
     /// None yet.
@@ -65,82 +78,105 @@ impl Routes {
 
     /// Adds a GET.
     #[must_use]
-    pub fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    pub fn get<H, T, I>(self, path: &'static str, access: Access, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<I>,
         T: 'static,
     {
-        self.add(Method::GET, path, access, on(MethodFilter::GET, handler))
+        self.add((Method::GET, MethodFilter::GET), path, access, handler)
     }
 
     /// Adds a POST.
     #[must_use]
-    pub fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    pub fn post<H, T, I>(self, path: &'static str, access: Access, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<I>,
         T: 'static,
     {
-        self.add(Method::POST, path, access, on(MethodFilter::POST, handler))
+        self.add((Method::POST, MethodFilter::POST), path, access, handler)
     }
 
     /// Adds a PUT.
     #[must_use]
-    pub fn put<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    pub fn put<H, T, I>(self, path: &'static str, access: Access, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<I>,
         T: 'static,
     {
-        self.add(Method::PUT, path, access, on(MethodFilter::PUT, handler))
+        self.add((Method::PUT, MethodFilter::PUT), path, access, handler)
     }
 
     /// Adds a DELETE.
     #[must_use]
-    pub fn delete<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    pub fn delete<H, T, I>(self, path: &'static str, access: Access, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<I>,
         T: 'static,
     {
-        self.add(Method::DELETE, path, access, on(MethodFilter::DELETE, handler))
+        self.add((Method::DELETE, MethodFilter::DELETE), path, access, handler)
     }
 
     /// Adds a PATCH.
     #[must_use]
-    pub fn patch<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    pub fn patch<H, T, I>(self, path: &'static str, access: Access, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<I>,
         T: 'static,
     {
-        self.add(Method::PATCH, path, access, on(MethodFilter::PATCH, handler))
+        self.add((Method::PATCH, MethodFilter::PATCH), path, access, handler)
     }
 
     /// Adds a HEAD.
     #[must_use]
-    pub fn head<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    pub fn head<H, T, I>(self, path: &'static str, access: Access, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<I>,
         T: 'static,
     {
-        self.add(Method::HEAD, path, access, on(MethodFilter::HEAD, handler))
+        self.add((Method::HEAD, MethodFilter::HEAD), path, access, handler)
     }
 
     /// Adds an OPTIONS.
     #[must_use]
-    pub fn options<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    pub fn options<H, T, I>(self, path: &'static str, access: Access, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<I>,
         T: 'static,
     {
-        self.add(Method::OPTIONS, path, access, on(MethodFilter::OPTIONS, handler))
+        self.add((Method::OPTIONS, MethodFilter::OPTIONS), path, access, handler)
     }
 
-    fn add(
+    /// What the route added last does, in a sentence.
+    #[must_use]
+    pub fn about(mut self, about: &'static str) -> Self {
+        if let Some((_, words, _)) = self.0.last_mut() {
+            words.about = about;
+        }
+        self
+    }
+
+    /// What the types of the route added last cannot say: answers that are not JSON, refusals of its own.
+    #[must_use]
+    pub fn with(mut self, more: fn(&mut Operation<'_>)) -> Self {
+        if let Some((_, words, _)) = self.0.last_mut() {
+            words.more = Some(more);
+        }
+        self
+    }
+
+    fn add<H, T, I>(
         mut self,
-        method: Method,
+        (method, filter): (Method, MethodFilter),
         path: &'static str,
         access: Access,
-        handler: MethodRouter<App>,
-    ) -> Self {
-        self.0.push((Route { method, path, access }, handler));
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, App> + Described<I>,
+        T: 'static,
+    {
+        let words = Words { about: "", types: <H as Described<I>>::describe, more: None };
+        self.0.push((Route { method, path, access }, words, on(filter, handler)));
         self
     }
 
@@ -153,12 +189,17 @@ impl Routes {
 
     /// What has been collected.
     pub fn table(&self) -> impl Iterator<Item = &Route> {
-        self.0.iter().map(|(route, _)| route)
+        self.0.iter().map(|(route, ..)| route)
+    }
+
+    /// The same, with what each says of itself.
+    pub fn described(&self) -> impl Iterator<Item = (&Route, &Words)> {
+        self.0.iter().map(|(route, words, _)| (route, words))
     }
 
     /// The router, each route behind its gate.
     pub fn into_router(self, app: &App) -> Router<App> {
-        self.0.into_iter().fold(Router::new(), |router, (route, handler)| {
+        self.0.into_iter().fold(Router::new(), |router, (route, _, handler)| {
             let state = (app.clone(), route.access);
             router.route(route.path, handler.route_layer(from_fn_with_state(state, gate)))
         })
@@ -168,6 +209,8 @@ impl Routes {
 /// The key that a caller without a token has proven to hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Proven(pub DeviceKey);
+
+impl crate::describe::Input for Proven {}
 
 impl<S: Sync> FromRequestParts<S> for Proven {
     type Rejection = Problem;

@@ -30,7 +30,7 @@ pub mod viewer;
 pub(crate) mod tests;
 
 pub(crate) use credentials::role_column;
-pub use gate::{Access, Proven, Route, Routes};
+pub use gate::{Access, Proven, Route, Routes, Words};
 pub use role::{Action, Reach, Role};
 pub use viewer::{SWEEP, Scope, Seat, Sweep, Viewer};
 

@@ -136,6 +136,8 @@ fn out_of_scope() -> Problem {
     Problem::not_found("check the id, and that it belongs to your unit or one below it")
 }
 
+impl crate::describe::Input for Viewer {}
+
 impl<S: Sync> FromRequestParts<S> for Viewer {
     type Rejection = Problem;
 

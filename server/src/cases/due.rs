@@ -2,6 +2,7 @@
 
 use onscene_sync_core::id::{DocId, FactId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::narrow::Narrow;
@@ -9,7 +10,7 @@ use crate::auth::Sweep;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// A clock that runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Running {
     /// Its purpose: `dispatch`, `coordination`, `telling`, `arrival` or `feedback`.
     pub clock: &'static str,

@@ -3,6 +3,7 @@
 use onscene_sync_core::id::{DocId, UnitId};
 use onscene_sync_core::rules::phase::Phase;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::any::AnyRow;
@@ -60,7 +61,8 @@ pub struct Key {
 }
 
 /// A case in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "CaseRow")]
 pub struct Row {
     /// Its document.
     pub id: DocId,
@@ -95,7 +97,7 @@ pub struct Row {
 }
 
 /// A point, in degrees.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Place {
     /// Latitude, north positive.
     pub lat: f64,

@@ -5,6 +5,7 @@ use onscene_sync_core::fact::body::{Measure, MeasureConcluded};
 use onscene_sync_core::id::{DocId, FactId, UnitId};
 use onscene_sync_core::rules::record::TakenMeasure;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 
@@ -56,7 +57,8 @@ pub async fn conclude(
 }
 
 /// A step in a list. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "MeasureRow")]
 pub struct Row {
     /// Its fact.
     pub id: FactId,

@@ -2,6 +2,7 @@
 
 use onscene_sync_core::id::{DocId, FactId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 
@@ -41,7 +42,8 @@ pub struct Key {
 
 /// An order in a list. Outcomes are `on_time`, `late`, `undecided`, `open` (see the deadline beside
 /// it), `lifted`, or empty where there is no such clock.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "OrderRow")]
 pub struct Row {
     /// The order.
     pub id: FactId,

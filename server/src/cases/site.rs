@@ -1,13 +1,14 @@
 //! A site as people and programs write it: degrees and metres, and always a named datum.
 
 use onscene_sync_core::place::{Datum, PlaceError, Position, Shape, Site};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CaseError;
 
 /// `{"datum": "gcj02", "circle": {"centre": {"lat": 36.65, "lon": 117.12}, "radius_m": 80}}`, or
 /// `polygon` or `corridor` in place of `circle`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteForm {
     /// Datum of all positions; never implied.
@@ -24,7 +25,7 @@ pub struct SiteForm {
 }
 
 /// A position in degrees.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Degrees {
     /// Latitude, north positive.
@@ -34,7 +35,7 @@ pub struct Degrees {
 }
 
 /// See [`SiteForm::circle`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Circle {
     /// Its centre.
@@ -44,7 +45,7 @@ pub struct Circle {
 }
 
 /// See [`SiteForm::polygon`]. Rings are not closed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Polygon {
     /// The outer ring.
@@ -55,7 +56,7 @@ pub struct Polygon {
 }
 
 /// See [`SiteForm::corridor`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Corridor {
     /// The centre line.

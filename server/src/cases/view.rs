@@ -1,21 +1,26 @@
 //! A case as a screen shows it: with every clock, every verdict and every number behind it.
 
 mod first_call;
+mod parts;
 
 use onscene_sync_core::document::Document;
-use onscene_sync_core::fact::body::{
-    Manner, Outcome, Rechecked, Registered, ReviewSettled, Ruling, Supervised, TakenBack, Text,
-};
+use onscene_sync_core::fact::body::{Manner, Outcome, Supervised, Text};
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
 use onscene_sync_core::rules::clocks::{Clock, clocks};
 use onscene_sync_core::rules::phase::{Phase, phase};
 use onscene_sync_core::rules::policy::Policies;
-use onscene_sync_core::rules::record::{CaseRecord, Claim, Closure, Order, Stated, TakenMeasure};
+use onscene_sync_core::rules::record::{CaseRecord, Claim, Order, Stated};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+
+pub use first_call::{AnswerView, OriginView, RefusalView, RepeatView, UndoneView};
+pub use parts::{
+    ClosureKind, ClosureView, ConclusionView, FeedbackView, MeasureView, OverdueView, ReasonView,
+    ReceiptView, RecheckView, RegistrationView, SettlementView, TakenBackView,
+};
 
 use super::record::{Case, load};
 use super::site::SiteForm;
@@ -25,7 +30,7 @@ use crate::evidence::view::{self as files, FileView};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// One case, whole. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CaseView {
     /// Its document.
     pub id: DocId,
@@ -34,7 +39,7 @@ pub struct CaseView {
     /// Its phase.
     pub phase: Option<Phase>,
     /// How it came on record.
-    pub registration: Value,
+    pub registration: RegistrationView,
     /// Where it is, in the form of `POST /v1/cases`.
     pub site: Option<SiteForm>,
     /// All clocks as they stand now.
@@ -42,21 +47,21 @@ pub struct CaseView {
     /// Its orders, oldest first.
     pub orders: Vec<OrderView>,
     /// Where it came from, if from another system or a file.
-    pub origin: Option<Value>,
+    pub origin: Option<OriginView>,
     /// Why it is not the bureau's, and where the caller was sent.
-    pub refused: Option<Value>,
+    pub refused: Option<RefusalView>,
     /// Answers given at once from earlier cases.
-    pub answers: Vec<Value>,
+    pub answers: Vec<AnswerView>,
     /// Decisions that it is the matter of another case again, also those taken back.
-    pub repeats: Vec<Value>,
+    pub repeats: Vec<RepeatView>,
     /// Whenever the complainant was told.
     pub told: Vec<Words>,
     /// Closures and reopenings.
-    pub closures: Vec<Value>,
+    pub closures: Vec<ClosureView>,
     /// Steps of supervision, oldest first.
-    pub measures: Vec<Value>,
+    pub measures: Vec<MeasureView>,
     /// What rechecks on scene found, oldest first.
-    pub rechecks: Vec<Value>,
+    pub rechecks: Vec<RecheckView>,
     /// What supervision of the case came to, oldest first.
     pub supervised: Vec<SupervisedView>,
     /// Every fact, oldest first.
@@ -64,7 +69,7 @@ pub struct CaseView {
 }
 
 /// A dispatch order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OrderView {
     /// The order.
     pub id: FactId,
@@ -81,21 +86,21 @@ pub struct OrderView {
     /// Where, as ordered: what arrival is judged against.
     pub site: Option<SiteForm>,
     /// Each receipt.
-    pub receipts: Vec<Value>,
+    pub receipts: Vec<ReceiptView>,
     /// When and why it was taken back.
-    pub withdrawn: Option<Value>,
+    pub withdrawn: Option<ReasonView>,
     /// What counts of its arrival.
     pub arrival: Option<Conclusion>,
     /// Each arrival claim with its verdicts.
     pub claims: Vec<ClaimView>,
     /// Steps of the escalation ladder; answered ones stay.
-    pub overdue: Vec<Value>,
+    pub overdue: Vec<OverdueView>,
     /// What the unit fed back.
-    pub feedback: Vec<Value>,
+    pub feedback: Vec<FeedbackView>,
     /// Work sent back.
-    pub returns: Vec<Value>,
+    pub returns: Vec<ReasonView>,
     /// Work pressed for.
-    pub urges: Vec<Value>,
+    pub urges: Vec<ReasonView>,
     /// What the team recorded as its outcome: several while its phones disagree.
     pub outcomes: Vec<OutcomeView>,
     /// Files of evidence of the visit.
@@ -107,22 +112,22 @@ pub struct OrderView {
 }
 
 /// An arrival claim.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ClaimView {
     /// The claim, a fact of the inspection.
     pub arrival: FactId,
     /// What counts, were it not taken back.
     pub conclusion: Option<Conclusion>,
     /// When and by which fact of the visit its phone took it back: it decides nothing any more.
-    pub taken_back: Option<Value>,
+    pub taken_back: Option<TakenBackView>,
     /// The rule's verdicts, newest last.
     pub verdicts: Vec<VerdictView>,
     /// Rulings of supervisors, newest last.
-    pub settlements: Vec<Value>,
+    pub settlements: Vec<SettlementView>,
 }
 
 /// A verdict of the rule.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct VerdictView {
     /// Its fact: what a settlement names.
     pub id: FactId,
@@ -137,7 +142,7 @@ pub struct VerdictView {
 }
 
 /// A reason in both languages.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Sentence {
     /// English.
     pub en: &'static str,
@@ -149,7 +154,7 @@ pub struct Sentence {
 }
 
 /// An outcome that a phone recorded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OutcomeView {
     /// Its fact.
     pub id: FactId,
@@ -164,7 +169,7 @@ pub struct OutcomeView {
 }
 
 /// Words of a person.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Words {
     /// The fact.
     pub id: FactId,
@@ -177,7 +182,7 @@ pub struct Words {
 }
 
 /// A supervision of the case.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SupervisedView {
     /// The fact.
     pub id: FactId,
@@ -194,7 +199,7 @@ pub struct SupervisedView {
 }
 
 /// A fact of the history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Entry {
     /// The fact.
     pub id: FactId,
@@ -227,7 +232,7 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         id,
         number,
         phase: phase(record),
-        registration: registered(registration),
+        registration: parts::registered(registration),
         site: registration.body.site.as_ref().map(SiteForm::from),
         clocks: clocks(record, &Policies::built_in(), now)?,
         orders,
@@ -236,9 +241,9 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         answers: record.answers.iter().map(first_call::answer).collect(),
         repeats: first_call::repeats(record),
         told: told(record),
-        closures: record.closures.iter().map(closure).collect(),
-        measures: record.measures.iter().map(measure).collect(),
-        rechecks: record.rechecks.iter().map(rechecked).collect(),
+        closures: record.closures.iter().map(parts::closure).collect(),
+        measures: record.measures.iter().map(parts::measure).collect(),
+        rechecks: record.rechecks.iter().map(parts::rechecked).collect(),
         supervised: record.supervised.iter().map(supervised).collect(),
         history: history(&case),
     })
@@ -253,24 +258,6 @@ async fn number_of(tx: &mut Tx, id: DocId) -> Result<String, CaseError> {
     Ok(row.ok_or(CaseError::UnknownCase(id))?.text("number")?)
 }
 
-fn registered(stated: &Stated<Registered>) -> Value {
-    let about = &stated.body;
-    json!({
-        "id": stated.fact,
-        "at": stated.at,
-        "by": about.by,
-        "class": about.class,
-        "channel": about.channel,
-        "matter": about.matter,
-        "summary": about.summary,
-        "received_at": about.received_at,
-        "jurisdiction_clear": about.jurisdiction_clear,
-        "policy": about.policy,
-        "drill": about.drill,
-        "grave": about.grave,
-    })
-}
-
 fn order_view(
     order: &Order,
     visit: &Document,
@@ -278,11 +265,6 @@ fn order_view(
 ) -> Result<OrderView, CaseError> {
     let issued = &order.issued;
     let arrival = order.deciding_claim().map(|claim| claim.1);
-    let about = |stated: &Stated<onscene_sync_core::fact::body::AboutOrder>| {
-        json!({
-            "id": stated.fact, "at": stated.at, "by": stated.body.by, "reason": stated.body.reason,
-        })
-    };
     let standing = visit.outcomes().into_iter().filter(|id| !order.is_taken_back(*id));
     let outcomes = standing.map(|id| outcome(visit, id)).collect::<Result<Vec<_>, _>>()?;
     Ok(OrderView {
@@ -293,39 +275,14 @@ fn order_view(
         by: issued.body.by,
         text: issued.body.text.clone(),
         site: issued.body.site.as_ref().map(SiteForm::from),
-        receipts: order
-            .receipts
-            .iter()
-            .map(|one| json!({ "id": one.fact, "at": one.body.at, "receipt": one.body.receipt }))
-            .collect(),
-        withdrawn: order.withdrawn.as_ref().map(about),
+        receipts: parts::receipts(order),
+        withdrawn: order.withdrawn.as_ref().map(parts::reason),
         arrival,
         claims: order.claims.iter().map(|one| claim(order, one)).collect(),
-        overdue: order
-            .overdue
-            .iter()
-            .map(|one| {
-                json!({
-                    "id": one.fact, "at": one.at, "deadline": one.body.deadline,
-                    "step": one.body.step, "answered": arrival == Some(Conclusion::OnTime),
-                })
-            })
-            .collect(),
-        feedback: order
-            .feedback
-            .iter()
-            .map(|one| {
-                json!({
-                    "id": one.fact, "reached_at": one.at, "recorded_at": one.body.at,
-                    "outcome": one.body.outcome, "result": one.body.result,
-                    "taken_back": one.body.outcome
-                        .and_then(|outcome| order.taking_back(outcome))
-                        .map(taken_back),
-                })
-            })
-            .collect(),
-        returns: order.returns.iter().map(about).collect(),
-        urges: order.urges.iter().map(about).collect(),
+        overdue: parts::overdue(order, arrival),
+        feedback: parts::feedback(order),
+        returns: order.returns.iter().map(parts::reason).collect(),
+        urges: order.urges.iter().map(parts::reason).collect(),
         evidence,
         conflict: outcomes.len() > 1,
         outcomes,
@@ -344,9 +301,9 @@ fn claim(order: &Order, claim: &Claim) -> ClaimView {
     ClaimView {
         arrival: claim.arrival,
         conclusion: claim.conclusion(),
-        taken_back: order.taking_back(claim.arrival).map(taken_back),
+        taken_back: order.taking_back(claim.arrival).map(parts::taken_back),
         verdicts: verdicts.collect(),
-        settlements: claim.settled.iter().map(settlement).collect(),
+        settlements: claim.settled.iter().map(parts::settlement).collect(),
     }
 }
 
@@ -359,18 +316,6 @@ fn because(verdict: &Verdict) -> Vec<Sentence> {
     sentences.collect()
 }
 
-fn rechecked(stated: &Stated<Rechecked>) -> Value {
-    let Rechecked { order, inspection, fact, finding, by, scene } = &stated.body;
-    let scene =
-        scene.as_ref().map(|verdict| json!({ "verdict": verdict, "because": because(verdict) }));
-    json!({ "id": stated.fact, "at": stated.at, "order": order, "inspection": inspection,
-        "fact": fact, "finding": finding, "by": by, "scene": scene })
-}
-
-fn taken_back(stated: &Stated<TakenBack>) -> Value {
-    json!({ "id": stated.fact, "at": stated.at, "withdrawal": stated.body.withdrawal })
-}
-
 fn told(record: &CaseRecord) -> Vec<Words> {
     let tellings = record.tellings().into_iter();
     tellings
@@ -379,15 +324,6 @@ fn told(record: &CaseRecord) -> Vec<Words> {
             None => Words { id: fact, at, by: None, text: "told on scene by the team".to_owned() },
         })
         .collect()
-}
-
-fn settlement(stated: &Stated<ReviewSettled>) -> Value {
-    let ReviewSettled { judged, ruling, reason, by } = &stated.body;
-    let ruling: &Ruling = ruling;
-    json!({
-        "id": stated.fact, "at": stated.at, "judged": judged, "ruling": ruling,
-        "reason": reason, "by": by,
-    })
 }
 
 fn outcome(visit: &Document, id: FactId) -> Result<OutcomeView, CaseError> {
@@ -407,29 +343,6 @@ fn outcome(visit: &Document, id: FactId) -> Result<OutcomeView, CaseError> {
 fn words(stated: &Stated<Text>) -> Words {
     let Text { text, by } = stated.body.clone();
     Words { id: stated.fact, at: stated.at, by, text }
-}
-
-fn closure(stated: &Stated<Closure>) -> Value {
-    let (kind, Text { text, by }) = match &stated.body {
-        Closure::Closed(text) => ("closed", text),
-        Closure::Reopened(text) => ("reopened", text),
-    };
-    json!({ "id": stated.fact, "at": stated.at, "kind": kind, "text": text, "by": by })
-}
-
-fn measure(measure: &TakenMeasure) -> Value {
-    let Stated { fact, at, body } = &measure.taken;
-    let concluded: Vec<_> = measure
-        .concluded
-        .iter()
-        .map(
-            |one| json!({ "id": one.fact, "at": one.at, "text": one.body.text, "by": one.body.by }),
-        )
-        .collect();
-    json!({
-        "id": fact, "at": at, "step": body.step, "cause": body.cause, "order": body.order,
-        "reason": body.reason, "by": body.by, "concluded": concluded,
-    })
 }
 
 fn history(case: &Case) -> Vec<Entry> {

@@ -70,6 +70,8 @@ enum Command {
     /// Look after the vault of complainants.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
+    /// Write the API's description (OpenAPI 3.1) to standard output, for generators of clients.
+    Openapi,
     /// Watch a day of a district bureau: the hub and 25 phones on a clock that runs fast.
     Demo(DemoArgs),
     /// Decode one picture from standard input: the hub runs this for itself.
@@ -171,6 +173,9 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             std::io::stdout().write_all(Config::example().as_bytes())?;
         }
         Command::LookAtPicture => {}
+        Command::Openapi => {
+            std::io::stdout().write_all(crate::http::docs::written().as_bytes())?;
+        }
         Command::Demo(args) => crate::demo::run(args, Box::new(std::io::stdout())).await?,
         Command::Phone(args) => crate::phone::cli::run(args, &mut std::io::stdout()).await?,
         Command::Audit(command) => {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use onscene_sync_core::id::{DocId, FactId, Hash, PersonId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
@@ -18,8 +19,6 @@ use crate::store::{RowExt as _, StoreError, Tx};
 const FLAGS: usize = 20;
 /// Photos of one likeness band that are looked at.
 const CANDIDATES: i64 = 5_000;
-/// Flags on one page.
-const PAGE: i64 = 100;
 
 /// The case that a file belongs to; a patrol's visit stands for itself.
 const OWNER: &str = "COALESCE(o.case_id, e.doc_id)";
@@ -147,7 +146,7 @@ async fn raise(
 }
 
 /// What a supervisor found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// The photo was used again.
@@ -157,7 +156,8 @@ pub enum Finding {
 }
 
 /// A flag. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReuseFlag")]
 pub struct Flag {
     /// Its number.
     pub id: i64,
@@ -207,7 +207,8 @@ fn read(row: &AnyRow) -> Result<Flag, StoreError> {
     })
 }
 
-/// Flags of the units that `sweep` goes through, newest first; those settled too if `all`.
+/// At most `limit` flags of the units that `sweep` goes through, newest first; those settled too if
+/// `all`.
 ///
 /// # Errors
 /// When the database refuses.
@@ -216,6 +217,7 @@ pub async fn list(
     sweep: &Sweep,
     all: bool,
     before: i64,
+    limit: u32,
 ) -> Result<Vec<Flag>, StoreError> {
     let sql = format!(
         "{SWEEP} SELECT {COLUMNS} FROM reuse r \
@@ -232,7 +234,7 @@ pub async fn list(
         .bind(i64::from(sweep.below))
         .bind(i64::from(all))
         .bind(before)
-        .bind(PAGE)
+        .bind(i64::from(limit))
         .fetch_all(tx.conn())
         .await?;
     rows.iter().map(read).collect()

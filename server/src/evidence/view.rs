@@ -5,13 +5,14 @@ use onscene_sync_core::fact::body::Media;
 use onscene_sync_core::fact::{Body, envelope};
 use onscene_sync_core::id::{DeviceId, FactId, Hash};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reuse::{self, Flag};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Where a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The phone has signed its manifest; none of its bytes came.
@@ -29,7 +30,7 @@ pub enum State {
 }
 
 /// A file of evidence. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FileView {
     /// The manifest's fact: `GET /v1/evidence/{fact}` is the file.
     pub fact: FactId,

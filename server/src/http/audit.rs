@@ -12,30 +12,38 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use onscene_sync_core::id::{DeviceId, DocId, PersonId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::extract::{PathOf, QueryOf};
+use super::{Problem, page};
 use crate::app::App;
 use crate::audit::Deed;
 use crate::audit::list::{Filter, Listed, list};
 use crate::audit::{keeper, proof};
 use crate::auth::{Access, Action, Routes};
 
-/// Entries in one answer at most.
-const PAGE: u32 = 500;
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
     let auditing = Access::May(Action::ReadAudit);
     Routes::new()
         .get("/v1/audit", auditing, entries)
+        .about("Lists entries of the audit log, the newest first.")
         .get("/v1/audit/checkpoint", auditing, checkpoint)
+        .about("Shows the newest checkpoint, a signed note (C2SP tlog-checkpoint).")
+        .with(|operation| {
+            operation.answers_text(200, TEXT);
+            operation.may_refuse(&[404]);
+        })
         .get("/v1/audit/{n}/proof", auditing, proof_of)
+        .about("Proves that an entry is in the log of that checkpoint (C2SP tlog-proof).")
+        .with(|operation| operation.answers_text(200, TEXT))
 }
 
 /// `GET /v1/audit`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListEntries {
     /// Only this deed, by its name.
@@ -50,14 +58,14 @@ struct ListEntries {
     from: Option<Millis>,
     /// Only before this moment, Unix milliseconds.
     until: Option<Millis>,
-    /// How many, 1 to 500; 100 if absent.
+    /// How many, 1 to 200; 50 if absent.
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<i64>,
 }
 
 /// A page of the log.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Entries {
     /// The entries, newest first.
     pub entries: Vec<Listed>,
@@ -69,10 +77,7 @@ async fn entries(
     State(app): State<App>,
     QueryOf(query): QueryOf<ListEntries>,
 ) -> Result<Json<Entries>, Problem> {
-    let limit = query.limit.unwrap_or(100);
-    if limit == 0 || limit > PAGE {
-        return Err(Problem::invalid(format!("`limit` must be 1 to {PAGE}")));
-    }
+    let limit = page::size(query.limit)?;
     let known = |name: &String| Deed::ALL.iter().find(|deed| deed.name() == name).copied();
     let unknown = || {
         let names: Vec<_> = Deed::ALL.iter().map(|deed| deed.name()).collect();
@@ -90,8 +95,7 @@ async fn entries(
     };
     let read = app.store.with_read("audit.list", filter, |tx, filter| Box::pin(list(tx, filter)));
     let entries = read.await?;
-    let full = entries.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = entries.last().filter(|_| full).map(|last| last.id);
+    let next = page::next(&entries, limit, |last| last.id);
     Ok(Json(Entries { entries, next }))
 }
 
@@ -108,7 +112,7 @@ async fn proof_of(State(app): State<App>, PathOf(n): PathOf<u64>) -> Result<Resp
 }
 
 fn text(body: String) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
+    ([(header::CONTENT_TYPE, TEXT)], body).into_response()
 }
 
 fn not_yet() -> Problem {

@@ -25,7 +25,13 @@ const PIECE: usize = 64 * 1024;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/cases/{id}/bundle", Access::May(Action::ExportCases), bundle_of)
+    Routes::new()
+        .get("/v1/cases/{id}/bundle", Access::May(Action::ExportCases), bundle_of)
+        .about("Hands out the sealed evidence of a case, a ZIP file that proves itself.")
+        .with(|operation| {
+            operation.answers_bytes(200, "application/zip");
+            operation.may_refuse(&[409]);
+        })
 }
 
 async fn bundle_of(

@@ -11,12 +11,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use onscene_sync_core::id::DocId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::command::scope_of;
 use super::complainants::{exposed, required};
 use super::extract::{JsonBody, PathOf};
+use super::idempotency::{Command, Created, IdempotencyKey};
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Viewer};
 use crate::store::Tx;
@@ -25,15 +27,21 @@ use crate::vault::guard;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
+    let (asking, answering) = (Access::May(Action::AskCentre), Access::May(Action::AnswerTeams));
     Routes::new()
-        .post("/v1/cases/{id}/call-backs", Access::May(Action::AskCentre), put_question)
-        .get("/v1/cases/{id}/call-backs", Access::May(Action::AskCentre), of_case)
-        .get("/v1/call-backs", Access::May(Action::AnswerTeams), waiting)
-        .post("/v1/call-backs/{id}/answer", Access::May(Action::AnswerTeams), give_answer)
+        .post("/v1/cases/{id}/call-backs", asking, put_question)
+        .about("Asks the command centre to put a question to the complainant.")
+        .get("/v1/cases/{id}/call-backs", asking, of_case)
+        .about("Lists the questions of a case with their answers, the oldest first.")
+        .get("/v1/call-backs", answering, waiting)
+        .about("Lists the questions that wait, the oldest first; each waits for thirty minutes.")
+        .post("/v1/call-backs/{id}/answer", answering, give_answer)
+        .about("Gives a team what the complainant said.")
+        .with(|operation| operation.may_refuse(&[409, 422]))
 }
 
 /// `POST /v1/cases/{id}/call-backs`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     /// What to ask the complainant.
@@ -41,7 +49,7 @@ pub struct Ask {
 }
 
 /// `POST /v1/call-backs/{id}/answer`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// What the complainant said.
@@ -49,7 +57,7 @@ pub struct Answer {
 }
 
 /// Questions, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CallBacks {
     /// The questions.
     pub call_backs: Vec<CallBack>,
@@ -58,19 +66,30 @@ pub struct CallBacks {
 async fn put_question(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Ask>,
-) -> Result<(StatusCode, Json<CallBack>), Problem> {
+) -> Result<Created<CallBack>, Problem> {
     required("question", &body.question)?;
-    let input = (app.clone(), viewer, id, body.question);
-    let asked = app.store.with_tx("call_back.ask", input, |tx, (app, viewer, id, question)| {
+    let command = Command::new(viewer.person, key, "call_back", &(id, &body.question))?;
+    let input = (app.clone(), viewer, id, body.question, command);
+    let asked = app.store.with_tx("call_back.ask", input, |tx, input| {
+        let (app, viewer, id, question, command) = input;
         Box::pin(async move {
             viewer.may(Action::AskCentre, &scope_of(tx, *id).await?)?;
+            // What is kept of the command is the question's number: its words go when it ends.
+            if let Some(reply) = command.begin(tx, app.now()).await? {
+                let asked = serde_json::from_slice(&reply.body);
+                let asked: i64 = asked.map_err(|error| Problem::internal(&error))?;
+                return get(tx, asked, app.now()).await?.ok_or_else(over);
+            }
             look_at(tx, app, *id, "question", question).await?;
-            Ok::<_, Problem>(ask(tx, app, *id, viewer.person, question).await?)
+            let asked = ask(tx, app, *id, viewer.person, question).await?;
+            command.made(tx, &asked.id).await?;
+            Ok(asked)
         })
     });
-    Ok((StatusCode::CREATED, Json(asked.await?)))
+    Ok(Created(asked.await?))
 }
 
 async fn of_case(

@@ -15,19 +15,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use onscene_sync_core::fact::body::{AboutOrder, CaseClass, Channel, Outcome};
 use onscene_sync_core::id::{DocId, FactId, UnitId};
 use onscene_sync_core::place::Position;
 use onscene_sync_core::rules::phase::Phase;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::command::{Call, command, scope_of};
+use super::command::{Call, Commanded, command, scope_of};
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::idempotency::IdempotencyKey;
-use super::statistics::{counted_in, days, page_size};
+use super::page;
+use super::statistics::{counted_in, days};
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::cases::act::{Act, act};
@@ -47,29 +48,52 @@ const SEARCH_CHARS: usize = 100;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    let dispatching = Access::May(Action::DispatchCases);
+    let (registering, reading) =
+        (Access::May(Action::RegisterCases), Access::May(Action::ReadCases));
+    let (dispatching, pressing) =
+        (Access::May(Action::DispatchCases), Access::May(Action::PressUnits));
     Routes::new()
-        .post("/v1/cases", Access::May(Action::RegisterCases), register_case)
-        .get("/v1/cases", Access::May(Action::ReadCases), list_cases)
-        .get("/v1/cases/{id}", Access::May(Action::ReadCases), show_case)
+        .post("/v1/cases", registering, register_case)
+        .about("Registers a case.")
+        .get("/v1/cases", reading, list_cases)
+        .about("Lists cases, the newest first.")
+        .with(|operation| operation.may_refuse(&[404]))
+        .get("/v1/cases/{id}", reading, show_case)
+        .about("Shows a case with every clock, every verdict and every number behind it.")
         .post("/v1/cases/{id}/coordination", dispatching, coordinate)
+        .about("Opens coordination: which unit is responsible is not clear.")
         .post("/v1/cases/{id}/telling", dispatching, tell)
+        .about("Puts on record that the complainant was told.")
         .post("/v1/cases/{id}/closure", dispatching, close)
+        .about("Closes a case.")
         .post("/v1/cases/{id}/reopening", dispatching, reopen)
+        .about("Opens a closed case again.")
         .post("/v1/cases/{id}/orders", dispatching, dispatch_case)
+        .about("Orders a unit out.")
+        .merge(orders(dispatching, pressing))
+}
+
+/// What is done about an order.
+fn orders(dispatching: Access, pressing: Access) -> Routes {
+    Routes::new()
         .post("/v1/cases/{id}/orders/{order}/withdrawal", dispatching, withdraw_order)
+        .about("Takes an order back.")
         .post("/v1/cases/{id}/orders/{order}/feedback", dispatching, feed_back)
+        .about("Puts on record what a unit reported by telephone or letter.")
         .post(
             "/v1/cases/{id}/orders/{order}/receipt",
             Access::May(Action::ConfirmOrders),
             confirm_receipt,
         )
-        .post("/v1/cases/{id}/orders/{order}/urges", Access::May(Action::PressUnits), urge)
-        .post("/v1/cases/{id}/orders/{order}/returns", Access::May(Action::PressUnits), send_back)
+        .about("Confirms for a unit that it has received an order.")
+        .post("/v1/cases/{id}/orders/{order}/urges", pressing, urge)
+        .about("Presses a unit for its work.")
+        .post("/v1/cases/{id}/orders/{order}/returns", pressing, send_back)
+        .about("Sends a unit's work back.")
 }
 
 /// `POST /v1/cases`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterCase {
     /// Class.
@@ -108,7 +132,7 @@ fn yes() -> bool {
 }
 
 /// `POST /v1/cases/{id}/orders`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DispatchCase {
     /// The responsible unit.
@@ -122,7 +146,7 @@ pub struct DispatchCase {
 }
 
 /// A reason.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Because {
     /// Why.
@@ -130,7 +154,7 @@ pub struct Because {
 }
 
 /// Words on record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Saying {
     /// What is said.
@@ -138,7 +162,7 @@ pub struct Saying {
 }
 
 /// What a unit reported to the command centre by telephone or letter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reported {
     /// Its result; `null` for progress.
@@ -146,12 +170,12 @@ pub struct Reported {
 }
 
 /// An empty body.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 /// `GET /v1/cases`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListCases {
     /// Only in this phase.
@@ -187,14 +211,14 @@ pub struct ListCases {
     /// Only those whose summary holds every two neighbouring characters of this text. A page may then
     /// be shorter than `limit` and yet have a `next`: the search goes on there.
     pub text: Option<String>,
-    /// How many, up to [`PAGE`](crate::cases::list::PAGE); 50 if absent.
+    /// How many, 1 to 200; 50 if absent.
     pub limit: Option<u32>,
     /// `next` of the page before.
     pub after: Option<String>,
 }
 
 /// A page of cases, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Cases {
     /// The cases.
     pub cases: Vec<Row>,
@@ -207,7 +231,7 @@ async fn register_case(
     viewer: Viewer,
     key: IdempotencyKey,
     JsonBody(body): JsonBody<RegisterCase>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     viewer.may(Action::RegisterCases, &Scope::Bureau)?;
     let new = Registration {
         class: body.class,
@@ -280,8 +304,9 @@ pub(super) fn filter_of(
         inside: query.within.as_deref().map(parse_rectangle).transpose()?,
         text: query.text.map(searchable).transpose()?,
         as_of: query.as_of.unwrap_or_else(|| app.now()),
-        after: query.after.as_deref().map(parse_key).transpose()?,
-        limit: page_size(query.limit)?,
+        after: page::after(query.after.as_deref())?
+            .map(|(at, id)| Key { registered_at: Millis(at), id }),
+        limit: page::size(query.limit)?,
     })
 }
 
@@ -315,13 +340,6 @@ fn parse_rectangle(text: &str) -> Result<Rectangle, Problem> {
     })
 }
 
-fn parse_key(text: &str) -> Result<Key, Problem> {
-    let parts = text.split_once('.').and_then(|(at, id)| {
-        Some(Key { registered_at: Millis(at.parse().ok()?), id: id.parse().ok()? })
-    });
-    parts.ok_or_else(|| Problem::invalid("`after` must be `next` of the page before"))
-}
-
 async fn show_case(
     State(app): State<App>,
     viewer: Viewer,
@@ -343,7 +361,7 @@ async fn dispatch_case(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<DispatchCase>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let site = body.site.as_ref().map(SiteForm::to_site).transpose()?;
     let order = Dispatch { unit: body.unit, text: body.text.clone(), site };
     let inspection = DocId::from_bytes(app.new_id());
@@ -363,7 +381,7 @@ async fn withdraw_order(
     key: IdempotencyKey,
     PathOf((id, order)): PathOf<(DocId, FactId)>,
     JsonBody(body): JsonBody<Because>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let about = AboutOrder { order, by: viewer.person, reason: body.reason.clone() };
     let what = (order, "withdraw", &body);
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "withdraw", &what)?;
@@ -379,7 +397,7 @@ async fn confirm_receipt(
     key: IdempotencyKey,
     PathOf((id, order)): PathOf<(DocId, FactId)>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::ConfirmOrders, id, "receive", &order)?;
     do_act(call, Act::Receive(order)).await
 }
@@ -390,7 +408,7 @@ async fn urge(
     key: IdempotencyKey,
     PathOf((id, order)): PathOf<(DocId, FactId)>,
     JsonBody(body): JsonBody<Because>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::PressUnits, id, "urge", &(order, &body))?;
     do_act(call, Act::Urge(order, body.reason)).await
 }
@@ -401,7 +419,7 @@ async fn send_back(
     key: IdempotencyKey,
     PathOf((id, order)): PathOf<(DocId, FactId)>,
     JsonBody(body): JsonBody<Because>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::PressUnits, id, "return", &(order, &body))?;
     do_act(call, Act::Return(order, body.reason)).await
 }
@@ -412,7 +430,7 @@ async fn feed_back(
     key: IdempotencyKey,
     PathOf((id, order)): PathOf<(DocId, FactId)>,
     JsonBody(body): JsonBody<Reported>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let what = (order, &body);
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "feed_back", &what)?;
     do_act(call, Act::FeedBack(order, body.result)).await
@@ -424,7 +442,7 @@ async fn coordinate(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Saying>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "coordinate", &body)?;
     do_act(call, Act::Coordinate(body.text)).await
 }
@@ -435,7 +453,7 @@ async fn tell(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Saying>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "tell", &body)?;
     do_act(call, Act::Tell(body.text)).await
 }
@@ -446,7 +464,7 @@ async fn close(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Saying>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "close", &body)?;
     do_act(call, Act::Close(body.text)).await
 }
@@ -457,12 +475,12 @@ async fn reopen(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Saying>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "reopen", &body)?;
     do_act(call, Act::Reopen(body.text)).await
 }
 
-async fn do_act(call: Call, what: Act) -> Result<Response, Problem> {
+async fn do_act(call: Call, what: Act) -> Result<Commanded, Problem> {
     command(call, what, |tx, app, call, what| {
         Box::pin(async move { Ok(act(tx, app, call.case, call.viewer.person, what).await?) })
     })

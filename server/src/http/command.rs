@@ -1,8 +1,8 @@
 //! One command on a case: scope, idempotency, the use case and the reply in one transaction; bells
 //! after the commit.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use onscene_sync_core::id::DocId;
 use serde::Serialize;
@@ -15,7 +15,8 @@ use crate::auth::{Action, Scope, Viewer};
 use crate::cases::CaseError;
 use crate::cases::project::unit_of;
 use crate::cases::record::Stated;
-use crate::cases::view::show;
+use crate::cases::view::{CaseView, show};
+use crate::describe::{Answer, Operation};
 use crate::hub::HubError;
 use crate::poke::Poke;
 use crate::store::Tx;
@@ -60,8 +61,26 @@ impl Call {
     }
 }
 
+/// The case as it is after a command: 201 when something was stated, 200 when nothing was new.
+#[derive(Debug)]
+pub(super) struct Commanded(Reply);
+
+impl IntoResponse for Commanded {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl Answer for Commanded {
+    fn describe(operation: &mut Operation<'_>, _: u16) {
+        operation.answers_json::<CaseView>(200);
+        operation.answers_json::<CaseView>(201);
+        operation.may_refuse(&[404, 409, 422]);
+    }
+}
+
 /// Does a command and answers with the case as it then is.
-pub(super) async fn command<I, F>(call: Call, input: I, run: F) -> Result<Response, Problem>
+pub(super) async fn command<I, F>(call: Call, input: I, run: F) -> Result<Commanded, Problem>
 where
     I: Send + Sync + 'static,
     F: for<'t> Fn(&'t mut Tx, &'t App, &'t Call, &'t I) -> BoxFuture<'t, Result<Stated, Problem>>
@@ -78,9 +97,7 @@ where
         .await?;
     pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
     app.jobs.wake();
-    let status = StatusCode::from_u16(reply.status).map_err(|error| Problem::internal(&error))?;
-    let json = HeaderValue::from_static("application/json");
-    Ok((status, [(header::CONTENT_TYPE, json)], reply.body).into_response())
+    Ok(Commanded(reply))
 }
 
 async fn perform<I, F>(

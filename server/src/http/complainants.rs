@@ -15,6 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
@@ -34,21 +35,28 @@ pub fn routes() -> Routes {
     let (path, reads) = ("/v1/cases/{id}/complainant", "/v1/cases/{id}/complainant/reads");
     Routes::new()
         .put(path, Access::Desk(Action::StoreComplainants), store)
+        .about("Stores who raised a case, sealed under a key of its own.")
         .get(path, Access::Desk(Action::StoreComplainants), show)
+        .about("Says what can be said of a case's complainant without reading who it is.")
         .delete(path, Access::Desk(Action::EraseComplainants), erase)
+        .about("Erases who raised a case for good, by destroying the record's key.")
+        .with(|operation| operation.may_refuse(&[409, 410]))
         .post(reads, Access::Desk(Action::ReadComplainants), reveal)
+        .about("Shows who raised a case. The look is on record before it is answered.")
+        .with(|operation| operation.may_refuse(&[410]))
         .get(reads, Access::Desk(Action::AuditComplainants), who_looked)
+        .about("Lists who looked at a case's complainant, when and why, the oldest first.")
 }
 
 /// What is held of a case's complainant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Held {
     /// `null` when nothing was ever stored.
     pub complainant: Option<Status>,
 }
 
 /// `POST /v1/cases/{id}/complainant/reads`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadComplainant {
     /// What for.
@@ -58,7 +66,7 @@ pub struct ReadComplainant {
 }
 
 /// A complainant, for the eyes of one reader.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Revealed {
     /// Who raised the case.
     pub complainant: Complainant,
@@ -69,7 +77,7 @@ pub struct Revealed {
 }
 
 /// `GET /v1/cases/{id}/complainant/reads`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reads {
     /// Oldest first.
     pub reads: Vec<Looked>,

@@ -1,6 +1,6 @@
 //! Phones: who has which, whether its check words were compared, and its revocation.
 //!
-//! `GET /v1/devices[?unit=&person=]`, `GET /v1/devices/{id}`,
+//! `GET /v1/devices[?unit=&person=&limit=&after=]`, `GET /v1/devices/{id}`,
 //! `POST /v1/devices/{id}/confirmation`, `POST /v1/devices/{id}/revocation {reason}`.
 //!
 //! A revocation works at once on every node: each request of a phone reads its row.
@@ -9,12 +9,14 @@ use axum::Json;
 use axum::extract::State;
 use onscene_sync_core::id::{DeviceId, PersonId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use super::Problem;
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::fields::Name;
+use super::page;
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer, role_column};
@@ -22,15 +24,21 @@ use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
+    let (all, one) = ("/v1/devices", "/v1/devices/{id}");
     Routes::new()
-        .get("/v1/devices", Access::May(Action::ReadPhones), list)
-        .get("/v1/devices/{id}", Access::May(Action::ReadPhones), show)
+        .get(all, Access::May(Action::ReadPhones), list)
+        .about("Lists phones, in the order of their enrolment.")
+        .with(|operation| operation.may_refuse(&[404]))
+        .get(one, Access::May(Action::ReadPhones), show)
+        .about("Shows a phone.")
         .post("/v1/devices/{id}/confirmation", Access::May(Action::EnrolPhones), confirm)
+        .about("Puts on record that the check words agree.")
         .post("/v1/devices/{id}/revocation", Access::May(Action::RevokePhones), revoke)
+        .about("Revokes a phone, at once and everywhere.")
 }
 
 /// An enrolled phone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Device {
     /// Its id.
     pub id: DeviceId,
@@ -61,25 +69,42 @@ pub struct Device {
 }
 
 /// `GET /v1/devices`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Devices {
     /// In order of their enrolment.
     pub devices: Vec<Device>,
+    /// `after` for the next page; `null` on the last.
+    pub next: Option<String>,
 }
 
 /// `POST /v1/devices/{id}/revocation`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeDevice {
     /// Why; on record.
     pub reason: Name,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    /// Only of this unit and those below it.
     unit: Option<UnitId>,
+    /// Only of this person.
     person: Option<PersonId>,
+    /// How many, 1 to 200; 50 if absent.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// A page of phones.
+#[derive(Debug, Clone)]
+struct Wanted {
+    sweep: Sweep,
+    person: Option<PersonId>,
+    after: Option<(i64, DeviceId)>,
+    limit: u32,
 }
 
 async fn list(
@@ -87,13 +112,18 @@ async fn list(
     viewer: Viewer,
     QueryOf(filter): QueryOf<Filter>,
 ) -> Result<Json<Devices>, Problem> {
-    let sweep = viewer.sweep(Action::ReadPhones, filter.unit)?;
-    let devices = app.store.with_read("devices.list", sweep, |tx, sweep| {
-        Box::pin(async move { select(tx, sweep).await })
-    });
-    let mut devices = devices.await?;
-    devices.retain(|device| filter.person.is_none_or(|person| person == device.person));
-    Ok(Json(Devices { devices }))
+    let limit = page::size(filter.limit)?;
+    let wanted = Wanted {
+        sweep: viewer.sweep(Action::ReadPhones, filter.unit)?,
+        person: filter.person,
+        after: page::after(filter.after.as_deref())?,
+        limit,
+    };
+    let read =
+        app.store.with_read("devices.list", wanted, |tx, wanted| Box::pin(select(tx, wanted)));
+    let devices = read.await?;
+    let next = page::next(&devices, limit, |last| format!("{}.{}", last.enrolled_at.0, last.id));
+    Ok(Json(Devices { devices, next }))
 }
 
 async fn show(
@@ -156,17 +186,28 @@ const COLUMNS: &str = "d.device, d.person_id, p.unit_id, p.role, d.model, d.key_
     d.last_seen_at, (SELECT a.at FROM anchor a WHERE a.device = d.device \
         ORDER BY a.number DESC LIMIT 1) AS anchored_at";
 
-async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Device>, StoreError> {
+async fn select(tx: &mut Tx, wanted: &Wanted) -> Result<Vec<Device>, StoreError> {
+    let person = if wanted.person.is_some() { "AND d.person_id = $7" } else { "" };
     let sql = format!(
         "{SWEEP} SELECT {COLUMNS} FROM device d JOIN person p ON p.person_id = d.person_id \
-         JOIN sweep s ON s.unit_id = p.unit_id ORDER BY d.enrolled_at, d.device"
+         JOIN sweep s ON s.unit_id = p.unit_id \
+         WHERE (d.enrolled_at > $4 OR (d.enrolled_at = $4 AND d.device > $5)) {person} \
+         ORDER BY d.enrolled_at, d.device LIMIT $6"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below))
-        .fetch_all(tx.conn())
-        .await?;
+    let (at, device) = wanted.after.unwrap_or((i64::MIN, DeviceId::from_bytes([0; 8])));
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(i64::from(wanted.sweep.everything))
+        .bind(&wanted.sweep.unit.as_bytes()[..])
+        .bind(i64::from(wanted.sweep.below))
+        .bind(at)
+        .bind(device.as_bytes().to_vec())
+        .bind(i64::from(wanted.limit));
+    let rows = match wanted.person {
+        Some(person) => query.bind(person.as_bytes().to_vec()),
+        None => query,
+    }
+    .fetch_all(tx.conn())
+    .await?;
     rows.iter().map(read).collect()
 }
 

@@ -12,14 +12,17 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::NoContent;
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::Date;
 use time::macros::format_description;
 
 use super::Problem;
 use super::extract::{JsonBody, PathOf};
+use super::idempotency::{Command, IdempotencyKey, Made};
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::supervision::files::{self, Row};
@@ -30,13 +33,19 @@ pub fn routes() -> Routes {
     let (holding, reading) = (Access::May(Action::HoldDraws), Access::May(Action::ReadDraws));
     Routes::new()
         .get("/v1/draws", reading, list)
+        .about("Lists the draws of the last hundred weeks, the newest first.")
+        .with(|operation| operation.may_refuse(&[404]))
         .get("/v1/draws/{id}/files", reading, published)
+        .about("Hands out all published files of a draw, by their names.")
         .post("/v1/draws", holding, begin)
+        .about("Settles the list of a week's closed cases and commits to it.")
         .post("/v1/draws/{id}/seed", holding, enter_seed)
+        .about("Takes the public value, and draws.")
+        .with(|operation| operation.may_refuse(&[409]))
 }
 
 /// `POST /v1/draws`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeginDraw {
     /// A day of the week, `2026-11-16`.
@@ -46,7 +55,7 @@ pub struct BeginDraw {
 }
 
 /// `POST /v1/draws/{id}/seed`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnterSeed {
     /// The value in lower-case hexadecimal digits.
@@ -54,13 +63,13 @@ pub struct EnterSeed {
 }
 
 /// A draw's id.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Begun {
     id: DocId,
 }
 
 /// `GET /v1/draws`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Draws {
     draws: Vec<Row>,
 }
@@ -68,17 +77,25 @@ struct Draws {
 async fn begin(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<BeginDraw>,
-) -> Result<(StatusCode, Json<Begun>), Problem> {
+) -> Result<Made<Begun>, Problem> {
     viewer.may(Action::HoldDraws, &Scope::Bureau)?;
+    let command = Command::new(viewer.person, key, "draw", &body)?;
     let day = moment_in(&body.day)?;
     let id = DocId::from_bytes(app.new_id());
-    let input = (app.clone(), viewer.person, id, day, body.source);
-    let frozen = app.store.with_tx("draw.freeze", input, |tx, (app, by, id, day, source)| {
-        Box::pin(freeze::freeze(tx, app, *by, *id, (*day, source)))
+    let input = (app.clone(), viewer.person, id, (day, body.source), command);
+    let frozen = app.store.with_tx("draw.freeze", input, |tx, (app, by, id, about, command)| {
+        Box::pin(async move {
+            if let Some(reply) = command.begin(tx, app.now()).await? {
+                return Ok(reply);
+            }
+            let (day, source) = about;
+            freeze::freeze(tx, app, *by, *id, (*day, source)).await?;
+            command.made(tx, &Begun { id: *id }).await
+        })
     });
-    frozen.await?;
-    Ok((StatusCode::CREATED, Json(Begun { id })))
+    Ok(frozen.await?.into())
 }
 
 /// A moment of a local day: midnight UTC is in the morning at Jinan.
@@ -97,14 +114,14 @@ async fn enter_seed(
     viewer: Viewer,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<EnterSeed>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     viewer.may(Action::HoldDraws, &Scope::Bureau)?;
     let input = (app.clone(), viewer.person, id, body.seed);
     let drawn = app.store.with_tx("draw.seed", input, |tx, (app, by, id, seed)| {
         Box::pin(seed::enter(tx, app, *by, *id, seed))
     });
     drawn.await?.into_iter().for_each(|poke| app.pokes.ring(poke));
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 async fn list(State(app): State<App>, viewer: Viewer) -> Result<Json<Draws>, Problem> {

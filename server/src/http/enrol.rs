@@ -13,9 +13,11 @@ use onscene_sync_core::enrolment::{EnrolmentCode, check_words};
 use onscene_sync_core::id::{DeviceId, Hash, PersonId};
 use onscene_sync_core::sync::version;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::extract::{JsonBody, PathOf};
+use super::idempotency::Created;
 use super::{Problem, people};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
@@ -38,12 +40,17 @@ const VERSION_CHARS: usize = 40;
 pub fn routes() -> Routes {
     Routes::new()
         .post("/v1/people/{id}/enrolment-codes", Access::May(Action::EnrolPhones), invite)
+        .about("Issues a one-time code for a person's phone. It is shown once.")
         .post("/v1/enrol", Access::Handshake, enrol)
+        .about("Enrols the phone whose key is proven, with a code.")
+        .with(|operation| operation.may_refuse(&[403, 409]))
         .post("/v1/token", Access::Handshake, token)
+        .about("Issues an access token for the phone whose key is proven.")
+        .with(|operation| operation.may_refuse(&[403]))
 }
 
 /// `POST /v1/people/{id}/enrolment-codes`: shown once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IssuedCode {
     /// For typing.
     pub code: EnrolmentCode,
@@ -57,7 +64,7 @@ async fn invite(
     State(app): State<App>,
     viewer: Viewer,
     PathOf(id): PathOf<PersonId>,
-) -> Result<(StatusCode, Json<IssuedCode>), Problem> {
+) -> Result<Created<IssuedCode>, Problem> {
     for _ in 0..DRAWS {
         let code = EnrolmentCode::from_random(random::bytes(&*app.random));
         let new = NewCode {
@@ -78,7 +85,7 @@ async fn invite(
                 hub_key: hub_key(&app),
             };
             let expires_at = app.now().plus(CODE_LIFETIME_MS);
-            return Ok((StatusCode::CREATED, Json(IssuedCode { code, expires_at, qr })));
+            return Ok(Created(IssuedCode { code, expires_at, qr }));
         }
     }
     Err(Problem::busy("too many enrolment codes are open: wait until some have ended"))

@@ -3,7 +3,7 @@
 //! `GET /v1/evidence/{fact}` is the original, as it came, with everything that its camera wrote into
 //! it: each reading is in the audit log before the first byte leaves. `…/outward` is a copy for
 //! whoever is outside the bureau: the picture, upright, and nothing else. `…/thumbnail` is small.
-//! `GET /v1/reuse[?unit=&all=&before=]` lists flags, `POST /v1/reuse/{id}/settlement {finding,
+//! `GET /v1/reuse[?unit=&all=&limit=&after=]` lists flags, `POST /v1/reuse/{id}/settlement {finding,
 //! reason}` settles one.
 //!
 //! What goes out is for this reader only: a browser saves it, guesses no type, runs nothing of it and
@@ -16,15 +16,18 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use onscene_sync_core::id::{FactId, Hash, UnitId};
-use onscene_sync_core::limits::TEXT_CHARS;
+use onscene_sync_core::id::{FactId, Hash};
+use schemars::{JsonSchema, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::complainants::required;
 use super::extract::{JsonBody, PathOf, QueryOf};
+use super::page::{self, Waiting};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::blob::{BlobError, Reading};
+use crate::describe::Operation;
 use crate::evidence::download::{self, Copy, File};
 use crate::evidence::objects;
 use crate::evidence::reuse::{self, Finding, Flag};
@@ -33,12 +36,31 @@ use crate::store::Tx;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
+    let reading = Access::May(Action::ReadCases);
     Routes::new()
-        .get("/v1/evidence/{fact}", Access::May(Action::ReadCases), original)
-        .get("/v1/evidence/{fact}/thumbnail", Access::May(Action::ReadCases), thumbnail)
-        .get("/v1/evidence/{fact}/outward", Access::May(Action::ReadCases), outward)
+        .get("/v1/evidence/{fact}", reading, original)
+        .about("Hands out a file as it came, with all that its camera wrote. Each reading is on record.")
+        .with(files)
+        .get("/v1/evidence/{fact}/thumbnail", reading, thumbnail)
+        .about("Hands out a small picture of a file.")
+        .with(files)
+        .get("/v1/evidence/{fact}/outward", reading, outward)
+        .about("Hands out a copy for people outside the bureau: the picture, upright, and nothing else.")
+        .with(files)
         .get("/v1/reuse", Access::May(Action::SettleReviews), list)
+        .about("Lists flags on photos that were used before, the newest first.")
+        .with(|operation| operation.may_refuse(&[404]))
         .post("/v1/reuse/{id}/settlement", Access::May(Action::SettleReviews), settle)
+        .about("Says in writing what a flag amounts to.")
+        .with(|operation| operation.may_refuse(&[409]))
+}
+
+fn files(operation: &mut Operation<'_>) {
+    let about = "One range of bytes (RFC 9110 section 14.2).";
+    operation.takes_header("Range", false, about, json_schema!({ "type": "string" }));
+    operation.answers_bytes(200, "*/*");
+    operation.answers_bytes(206, "*/*");
+    operation.may_refuse(&[416, 500]);
 }
 
 async fn original(
@@ -196,25 +218,19 @@ async fn missing(app: &App, hash: Hash, error: BlobError) -> Problem {
         .detail("it has been noted: an administrator can restore it from a backup")
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    unit: Option<UnitId>,
-    #[serde(default)]
-    all: bool,
-    before: Option<i64>,
-}
-
 /// `GET /v1/reuse`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Flags {
-    /// Newest first, a hundred at most: the next page is `before` the last one's id.
+    /// Newest first.
     pub flags: Vec<Flag>,
+    /// `after` for the next page; `null` on the last.
+    pub next: Option<i64>,
 }
 
 /// `POST /v1/reuse/{id}/settlement`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SettleReuse")]
 pub struct Settle {
     /// What it was found to be.
     pub finding: Finding,
@@ -225,13 +241,17 @@ pub struct Settle {
 async fn list(
     State(app): State<App>,
     viewer: Viewer,
-    QueryOf(filter): QueryOf<Filter>,
+    QueryOf(filter): QueryOf<Waiting>,
 ) -> Result<Json<Flags>, Problem> {
     let sweep = viewer.sweep(Action::SettleReviews, filter.unit)?;
-    let read = app.store.with_read("reuse.list", (sweep, filter), |tx, (sweep, filter)| {
-        Box::pin(reuse::list(tx, sweep, filter.all, filter.before.unwrap_or(i64::MAX)))
+    let (limit, before) = filter.page()?;
+    let input = (sweep, filter.all, before, limit);
+    let read = app.store.with_read("reuse.list", input, |tx, (sweep, all, before, limit)| {
+        Box::pin(reuse::list(tx, sweep, *all, *before, *limit))
     });
-    Ok(Json(Flags { flags: read.await? }))
+    let flags = read.await?;
+    let next = page::next(&flags, limit, |flag| flag.id);
+    Ok(Json(Flags { flags, next }))
 }
 
 async fn settle(
@@ -241,11 +261,7 @@ async fn settle(
     JsonBody(body): JsonBody<Settle>,
 ) -> Result<Json<Flag>, Problem> {
     let reason = body.reason.trim().to_owned();
-    // PostgreSQL takes no U+0000.
-    if reason.is_empty() || reason.contains('\0') || reason.chars().count() > TEXT_CHARS {
-        let detail = format!("`reason` must say why, in 1 to {TEXT_CHARS} characters");
-        return Err(Problem::invalid(detail));
-    }
+    required("reason", &reason)?;
     let input = (viewer, id, body.finding, reason, app.now());
     let done = app.store.with_tx("reuse.settle", input, |tx, input| {
         Box::pin(async move {

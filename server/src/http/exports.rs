@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use onscene_sync_core::crypto::sha256;
+use schemars::{Schema, json_schema};
 
 use super::Problem;
 use super::cases::{ListCases, filter_of};
@@ -24,6 +25,7 @@ use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Viewer};
 use crate::cases::list::{Filter, PAGE, list};
 use crate::cases::record::policy_in_force;
+use crate::describe::Operation;
 use crate::intake::matters::names;
 use crate::statistics::bulletin;
 use crate::statistics::export::sheet::Reading;
@@ -34,19 +36,58 @@ use crate::store::StoreError;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    let access = || Access::May(Action::ReadStatistics);
+    let access = Access::May(Action::ReadStatistics);
     Routes::new()
-        .get("/v1/exports/cases.csv", access(), cases_as_csv)
-        .get("/v1/exports/cases.geojson", access(), cases_as_geojson)
-        .get("/v1/exports/cases.xlsx", access(), cases_as_workbook)
-        .get("/v1/exports/statistics.xlsx", access(), figures_as_workbook)
-        .get("/v1/exports/bulletin.docx", access(), bulletin_of)
+        .get("/v1/exports/cases.csv", access, cases_as_csv)
+        .about("Exports a list of cases of any length as CSV.")
+        .with(|operation| taken_away(operation, CSV))
+        .get("/v1/exports/cases.geojson", access, cases_as_geojson)
+        .about("Exports a list of cases of any length as GeoJSON (RFC 7946).")
+        .with(|operation| {
+            operation.answers_as(200, GEOJSON, features());
+            operation.may_refuse(&[404]);
+        })
+        .get("/v1/exports/cases.xlsx", access, cases_as_workbook)
+        .about("Exports a list of cases as a workbook.")
+        .with(|operation| taken_away(operation, XLSX))
+        .get("/v1/exports/statistics.xlsx", access, figures_as_workbook)
+        .about("Exports the figures of a period as a workbook with charts.")
+        .with(|operation| taken_away(operation, XLSX))
+        .get("/v1/exports/bulletin.docx", access, bulletin_of)
+        .about("Writes the bulletin (通报) of a period.")
+        .with(|operation| taken_away(operation, DOCX))
 }
 
 const CSV: &str = "text/csv; charset=utf-8";
 const GEOJSON: &str = "application/geo+json";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+
+/// A collection of points, each with the same members as a line of `cases.csv`.
+fn features() -> Schema {
+    let point = json_schema!({
+        "type": "object",
+        "required": ["type", "geometry", "properties"],
+        "properties": {
+            "type": { "const": "Feature" },
+            "geometry": { "type": ["object", "null"] },
+            "properties": { "type": "object" },
+        },
+    });
+    json_schema!({
+        "type": "object",
+        "required": ["type", "features"],
+        "properties": {
+            "type": { "const": "FeatureCollection" },
+            "features": { "type": "array", "items": point },
+        },
+    })
+}
+
+fn taken_away(operation: &mut Operation<'_>, media: &'static str) {
+    operation.answers_bytes(200, media);
+    operation.may_refuse(&[404]);
+}
 
 async fn cases_as_csv(
     State(app): State<App>,

@@ -4,9 +4,11 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::Problem;
+use crate::describe::{Input, Operation};
 
 /// The whole body, within the route's limit.
 #[derive(Debug)]
@@ -85,5 +87,29 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
             Ok(Query(value)) => Ok(Self(value)),
             Err(refused) => Err(Problem::invalid(format!("the query: {}", refused.body_text()))),
         }
+    }
+}
+
+impl Input for BodyBytes {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(&[400, 413]);
+    }
+}
+
+impl<T: JsonSchema> Input for JsonBody<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.takes_json::<T>();
+    }
+}
+
+impl<T: JsonSchema> Input for PathOf<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.takes_path::<T>();
+    }
+}
+
+impl<T: JsonSchema> Input for QueryOf<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.takes_query::<T>();
     }
 }

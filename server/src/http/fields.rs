@@ -1,5 +1,6 @@
 //! Texts that people give to things.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A name or label: 1 to 100 characters, no control characters, no spaces at its ends.
@@ -30,6 +31,20 @@ impl TryFrom<String> for Name {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl JsonSchema for Name {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": Self::CHARS })
     }
 }
 

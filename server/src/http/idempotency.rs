@@ -1,16 +1,23 @@
 //! `Idempotency-Key`: a command that is sent again is answered as the first time, not done again.
 //!
-//! The key, the request's fingerprint and the reply are rows of the command's own transaction.
+//! The key, the request's fingerprint and the reply are rows of the command's own transaction. Whatever
+//! makes something takes a key, with the exceptions that would have to keep a secret for it: a new
+//! personal key and an enrolment code are shown once, and each look at a complainant is one of its own.
+
+use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::id::{Hash, PersonId};
 use onscene_sync_core::time::Millis;
+use schemars::{JsonSchema, json_schema};
 use serde::Serialize;
 
 use super::Problem;
+use crate::describe::{Answer, Input, Operation};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 const HEADER: &str = "idempotency-key";
@@ -39,6 +46,18 @@ impl IdempotencyKey {
     #[must_use]
     pub fn or(self, other: impl FnOnce() -> String) -> Self {
         Self(Some(self.0.unwrap_or_else(other)))
+    }
+}
+
+impl Input for IdempotencyKey {
+    fn describe(operation: &mut Operation<'_>) {
+        let about = "A name for this command that no other has: sent again with it, the command is \
+            answered as the first time and not done again.";
+        let key = json_schema!({
+            "type": "string", "minLength": 1, "maxLength": KEY_CHARS, "pattern": "^[!-~]+$",
+        });
+        operation.takes_header("Idempotency-Key", false, about, key);
+        operation.may_refuse(&[400, 422]);
     }
 }
 
@@ -106,6 +125,17 @@ impl Command {
         Ok(Some(Reply { status: row.number("status")?, body: row.bytes("reply")? }))
     }
 
+    /// The reply to a command that made `thing`, kept for when it comes again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn made(&self, tx: &mut Tx, thing: &impl Serialize) -> Result<Reply, Problem> {
+        let body = serde_json::to_vec(thing).map_err(|error| Problem::internal(&error))?;
+        let reply = Reply { status: StatusCode::CREATED.as_u16(), body };
+        self.finish(tx, &reply).await?;
+        Ok(reply)
+    }
+
     /// Keeps the reply for when the command comes again.
     ///
     /// # Errors
@@ -130,4 +160,57 @@ pub struct Reply {
     pub status: u16,
     /// The JSON body.
     pub body: Vec<u8>,
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        match StatusCode::from_u16(self.status) {
+            Ok(status) => {
+                let json = HeaderValue::from_static("application/json");
+                (status, [(header::CONTENT_TYPE, json)], self.body).into_response()
+            }
+            Err(error) => Problem::internal(&error).into_response(),
+        }
+    }
+}
+
+/// The reply to a command that makes a `T`, first sent or sent again.
+#[derive(Debug)]
+pub(super) struct Made<T>(Reply, PhantomData<T>);
+
+impl<T> From<Reply> for Made<T> {
+    fn from(reply: Reply) -> Self {
+        Self(reply, PhantomData)
+    }
+}
+
+impl<T> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<T: JsonSchema> Answer for Made<T> {
+    fn describe(operation: &mut Operation<'_>, _: u16) {
+        operation.answers_json::<T>(201);
+        operation.may_refuse(&[404, 409]);
+    }
+}
+
+/// Something new that is shown once and of which the hub keeps no copy to show again.
+#[derive(Debug)]
+pub(super) struct Created<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        (StatusCode::CREATED, no_store, axum::Json(self.0)).into_response()
+    }
+}
+
+impl<T: JsonSchema> Answer for Created<T> {
+    fn describe(operation: &mut Operation<'_>, _: u16) {
+        operation.answers_json::<T>(201);
+        operation.may_refuse(&[404, 409]);
+    }
 }

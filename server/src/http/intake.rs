@@ -8,13 +8,13 @@
 //! Both take an `Idempotency-Key`, close the case and answer with it.
 
 use axum::extract::State;
-use axum::response::Response;
 use onscene_sync_core::fact::intake::NotOurs;
 use onscene_sync_core::id::DocId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::command::{Call, command};
+use super::command::{Call, Commanded, command};
 use super::extract::{JsonBody, PathOf};
 use super::idempotency::IdempotencyKey;
 use crate::app::App;
@@ -24,15 +24,15 @@ use crate::intake::at_once::{answer, refuse};
 /// The routes of this resource.
 pub fn routes() -> Routes {
     let dispatching = Access::May(Action::DispatchCases);
-    Routes::new().post("/v1/cases/{id}/refusal", dispatching, refuse_case).post(
-        "/v1/cases/{id}/answer",
-        dispatching,
-        answer_case,
-    )
+    Routes::new()
+        .post("/v1/cases/{id}/refusal", dispatching, refuse_case)
+        .about("Closes a case that is not the bureau's, with where to go instead.")
+        .post("/v1/cases/{id}/answer", dispatching, answer_case)
+        .about("Closes a case that an earlier case answers.")
 }
 
 /// `POST /v1/cases/{id}/refusal`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefuseCase {
     /// Why it is not the bureau's.
@@ -43,7 +43,7 @@ pub struct RefuseCase {
 }
 
 /// `POST /v1/cases/{id}/answer`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerCase {
     /// The earlier case.
@@ -58,7 +58,7 @@ async fn refuse_case(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<RefuseCase>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "refuse", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
@@ -75,7 +75,7 @@ async fn answer_case(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<AnswerCase>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "answer", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {

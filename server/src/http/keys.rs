@@ -5,15 +5,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use onscene_sync_core::id::{Hash, PersonId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use super::Problem;
 use super::extract::{JsonBody, PathOf};
 use super::fields::Name;
+use super::idempotency::Created;
 use super::people;
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
@@ -32,12 +33,15 @@ pub fn routes() -> Routes {
     let access = Access::May(Action::ManageKeys);
     Routes::new()
         .get("/v1/people/{id}/keys", access, list)
+        .about("Lists a person's keys, without their secrets.")
         .post("/v1/people/{id}/keys", access, create)
+        .about("Issues a personal key. It is shown once: asked again, this issues another one.")
         .post("/v1/people/{id}/keys/{key}/revocation", access, revoke)
+        .about("Revokes a key, at once and everywhere.")
 }
 
 /// `POST /v1/people/{id}/keys`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
     /// What it is for.
@@ -48,7 +52,7 @@ pub struct CreateKey {
 }
 
 /// A new key: shown once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedKey {
     /// Its public name.
     pub id: Hash,
@@ -59,7 +63,7 @@ pub struct CreatedKey {
 }
 
 /// A key without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
     /// Its public name.
     pub id: Hash,
@@ -76,7 +80,7 @@ pub struct Key {
 }
 
 /// `GET /v1/people/{id}/keys`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Keys {
     /// In order of their making.
     pub keys: Vec<Key>,
@@ -102,7 +106,7 @@ async fn create(
     viewer: Viewer,
     PathOf(id): PathOf<PersonId>,
     JsonBody(body): JsonBody<CreateKey>,
-) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
+) -> Result<Created<CreatedKey>, Problem> {
     let days = body.days.unwrap_or(DAYS);
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(Problem::invalid(format!("`days` must be from 1 to {MOST_DAYS}")));
@@ -128,7 +132,7 @@ async fn create(
         })
     });
     stored.await?;
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok(Created(created))
 }
 
 async fn revoke(

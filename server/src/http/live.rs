@@ -76,7 +76,13 @@ impl Drop for Place {
 
 /// The routes of this resource. Each connection lasts.
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/live", Access::Phone, live)
+    Routes::new()
+        .get("/v1/live", Access::Phone, live)
+        .about("Opens a WebSocket (RFC 6455) that says when the phone had better sync; see the protocol.")
+        .with(|operation| {
+            operation.answers_nothing(101);
+            operation.may_refuse(&[404, 405, 426]);
+        })
 }
 
 async fn live(

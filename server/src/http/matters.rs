@@ -11,14 +11,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use onscene_sync_core::fact::body::CaseClass;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::etag::{IfMatch, changed, etag};
+use super::etag::{IfMatch, Tagged, changed};
 use super::extract::{JsonBody, PathOf};
 use super::fields::Name;
+use super::idempotency::{Command, IdempotencyKey, Made};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Viewer};
@@ -29,20 +31,24 @@ pub fn routes() -> Routes {
     let (path, one) = ("/v1/matters", "/v1/matters/{key}");
     Routes::new()
         .get(path, Access::May(Action::ReadMatters), list_matters)
+        .about("Lists all kinds of matter, closed ones included.")
         .get(one, Access::May(Action::ReadMatters), show)
+        .about("Shows a kind of matter.")
         .post(path, Access::Desk(Action::ManageMatters), add)
+        .about("Adds a kind of matter. Its key stays for ever.")
         .put(one, Access::Desk(Action::ManageMatters), change)
+        .about("Changes a kind of matter, or closes it.")
 }
 
 /// `GET /v1/matters`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Matters {
     /// In order of their keys.
     pub matters: Vec<Matter>,
 }
 
 /// What can be said of a kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeMatter {
     /// Its name in Chinese.
@@ -65,7 +71,7 @@ pub struct ChangeMatter {
 }
 
 /// `POST /v1/matters`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddMatter {
     /// Its key: a-z, 0-9 and _. It stays for ever.
     pub key: String,
@@ -78,28 +84,27 @@ fn yes() -> bool {
     true
 }
 
-type Tagged = ([(HeaderName, HeaderValue); 1], Json<Matter>);
-
-fn tagged(matter: Matter) -> Tagged {
-    ([etag(matter.version)], Json(matter))
-}
-
 async fn list_matters(State(app): State<App>) -> Result<Json<Matters>, Problem> {
     let matters = app.store.with_read("matters.list", (), |tx, ()| Box::pin(list(tx)));
     Ok(Json(Matters { matters: matters.await? }))
 }
 
-async fn show(State(app): State<App>, PathOf(key): PathOf<String>) -> Result<Tagged, Problem> {
+async fn show(
+    State(app): State<App>,
+    PathOf(key): PathOf<String>,
+) -> Result<Tagged<Matter>, Problem> {
     let shown = key.clone();
     let found = app.store.with_read("matters.show", key, |tx, key| Box::pin(find(tx, key)));
-    found.await?.map(tagged).ok_or_else(|| unknown(&shown))
+    found.await?.map(Tagged).ok_or_else(|| unknown(&shown))
 }
 
 async fn add(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<AddMatter>,
-) -> Result<(StatusCode, Tagged), Problem> {
+) -> Result<Made<Matter>, Problem> {
+    let command = Command::new(viewer.person, key, "matter", &body)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if body.key.is_empty() || body.key.len() > KEY_CHARS || !body.key.chars().all(plain) {
         let detail = format!("`key` has 1 to {KEY_CHARS} of a-z, 0-9 and _");
@@ -109,45 +114,48 @@ async fn add(
     let closed_at = (!body.about.active).then_some(now);
     let matter = matter(body.key, body.about, 1, now, closed_at);
     let entry = Entry::new(Deed::MatterAdded, now).by(viewer.person).detail(matter.key.clone());
-    let input = (matter.clone(), viewer.person, entry);
-    let added = app.store.with_tx("matters.add", input, |tx, (matter, by, entry)| {
+    let input = (command, matter, viewer.person, entry);
+    let added = app.store.with_tx("matters.add", input, |tx, (command, matter, by, entry)| {
         Box::pin(async move {
+            if let Some(reply) = command.begin(tx, matter.changed_at).await? {
+                return Ok(reply);
+            }
             if !insert(tx, matter, *by).await? {
                 let title = "The key is taken";
                 return Err(Problem::new(StatusCode::CONFLICT, "key_taken", title)
                     .detail("choose another key, or change the kind that has it"));
             }
-            Ok(audit::note(tx, std::slice::from_ref(entry)).await?)
+            audit::note(tx, std::slice::from_ref(entry)).await?;
+            command.made(tx, matter).await
         })
     });
-    added.await?;
-    Ok((StatusCode::CREATED, tagged(matter)))
+    Ok(added.await?.into())
 }
 
 async fn change(
     State(app): State<App>,
     viewer: Viewer,
-    IfMatch(version): IfMatch,
+    seen: IfMatch,
     PathOf(key): PathOf<String>,
     JsonBody(body): JsonBody<ChangeMatter>,
-) -> Result<Tagged, Problem> {
-    let input = (key, body, version, viewer.person, app.now());
-    let changed =
-        app.store.with_tx("matters.change", input, |tx, (key, body, version, by, now)| {
-            Box::pin(async move {
-                let found = find(tx, key).await?.ok_or_else(|| unknown(key))?;
-                let closed_at = (!body.active).then(|| found.closed_at.unwrap_or(*now));
-                let new =
-                    matter(key.clone(), body.clone(), version.saturating_add(1), *now, closed_at);
-                if !replace(tx, &new, *version, *by).await? {
-                    return Err(changed(found.version));
-                }
-                let entry = Entry::new(Deed::MatterChanged, *now).by(*by).detail(key.clone());
-                audit::note(tx, &[entry.object(new.version.to_be_bytes())]).await?;
-                Ok::<_, Problem>(new)
-            })
-        });
-    Ok(tagged(changed.await?))
+) -> Result<Tagged<Matter>, Problem> {
+    let input = (key, body, seen, viewer.person, app.now());
+    let changed = app.store.with_tx("matters.change", input, |tx, (key, body, seen, by, now)| {
+        Box::pin(async move {
+            let found = find(tx, key).await?.ok_or_else(|| unknown(key))?;
+            seen.holds(&found)?;
+            let closed_at = (!body.active).then(|| found.closed_at.unwrap_or(*now));
+            let version = found.version.saturating_add(1);
+            let new = matter(key.clone(), body.clone(), version, *now, closed_at);
+            if !replace(tx, &new, found.version, *by).await? {
+                return Err(changed());
+            }
+            let entry = Entry::new(Deed::MatterChanged, *now).by(*by).detail(key.clone());
+            audit::note(tx, &[entry.object(new.version.to_be_bytes())]).await?;
+            Ok::<_, Problem>(new)
+        })
+    });
+    Ok(Tagged(changed.await?))
 }
 
 fn matter(

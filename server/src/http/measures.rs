@@ -7,19 +7,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use onscene_sync_core::fact::body::{Measure, MeasureCause, MeasureConcluded, MeasureStep};
 use onscene_sync_core::id::{DocId, FactId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::command::{Call, command};
+use super::command::{Call, Commanded, command};
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::idempotency::IdempotencyKey;
+use super::page;
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Viewer};
-use crate::cases::list::PAGE;
 use crate::cases::measure::{Filter, Row, conclude, list, take};
 
 /// The routes of this resource.
@@ -27,31 +27,39 @@ pub fn routes() -> Routes {
     let taking = Access::May(Action::TakeMeasures);
     Routes::new()
         .get("/v1/measures", Access::May(Action::ReadMeasures), list_measures)
+        .about("Lists steps of supervision, the newest first.")
+        .with(|operation| operation.may_refuse(&[404]))
         .post("/v1/cases/{id}/measures", taking, take_measure)
+        .about("Takes a step of supervision against a unit.")
         .post("/v1/cases/{id}/measures/{measure}/conclusion", taking, conclude_measure)
+        .about("Says what came of a step.")
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Query {
+    /// Only against this unit and those below it.
     unit: Option<UnitId>,
+    /// Only those that are not concluded.
     #[serde(default)]
     open: bool,
+    /// How many, 1 to 200; 50 if absent.
     limit: Option<u32>,
+    /// `next` of the page before.
     after: Option<String>,
 }
 
 /// `GET /v1/measures`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Measures {
     /// Newest first.
     pub measures: Vec<Row>,
-    /// For `after`, when there may be more.
+    /// `after` for the next page; `null` on the last.
     pub next: Option<String>,
 }
 
 /// `POST /v1/cases/{id}/measures`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeMeasure {
     /// Which step.
@@ -63,7 +71,7 @@ pub struct TakeMeasure {
 }
 
 /// `POST /v1/cases/{id}/measures/{measure}/conclusion`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConcludeMeasure {
     /// What came of it.
@@ -75,30 +83,18 @@ async fn list_measures(
     viewer: Viewer,
     QueryOf(query): QueryOf<Query>,
 ) -> Result<Json<Measures>, Problem> {
-    let limit = query.limit.unwrap_or(50);
-    if limit == 0 || limit > PAGE {
-        return Err(Problem::invalid(format!("`limit` must be 1 to {PAGE}")));
-    }
+    let limit = page::size(query.limit)?;
     let filter = Filter {
         sweep: viewer.sweep(Action::ReadMeasures, query.unit)?,
         open: query.open,
-        after: query.after.as_deref().map(parse_place).transpose()?,
+        after: page::after(query.after.as_deref())?.map(|(at, id)| (Millis(at), id)),
         limit,
     };
     let read =
         app.store.with_read("measures.list", filter, |tx, filter| Box::pin(list(tx, filter)));
     let measures = read.await?;
-    let full = measures.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = measures.last().filter(|_| full);
-    let next = next.map(|last| format!("{}.{}", last.taken_at.0, last.id));
+    let next = page::next(&measures, limit, |last| format!("{}.{}", last.taken_at.0, last.id));
     Ok(Json(Measures { measures, next }))
-}
-
-fn parse_place(text: &str) -> Result<(Millis, FactId), Problem> {
-    let place = text
-        .split_once('.')
-        .and_then(|(at, id)| Some((Millis(at.parse().ok()?), id.parse().ok()?)));
-    place.ok_or_else(|| Problem::invalid("`after` must be `next` of the page before"))
 }
 
 async fn take_measure(
@@ -107,7 +103,7 @@ async fn take_measure(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<TakeMeasure>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let measure = Measure {
         step: body.step,
         cause: MeasureCause::Finding,
@@ -128,7 +124,7 @@ async fn conclude_measure(
     key: IdempotencyKey,
     PathOf((id, measure)): PathOf<(DocId, FactId)>,
     JsonBody(body): JsonBody<ConcludeMeasure>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let conclusion = MeasureConcluded { measure, text: body.text.clone(), by: viewer.person };
     let what = (measure, &body);
     let call = Call::on(&app, viewer, key, Action::TakeMeasures, id, "conclude_measure", &what)?;

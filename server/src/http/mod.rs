@@ -1,9 +1,9 @@
 //! The API: routes, what every request passes, and the loop that accepts connections.
 //!
-//! A resource is a module with `pub fn routes() -> Routes`, each route with the access it demands; it
-//! is merged in `api` or `unhurried`. Errors
-//! are [`Problem`]s (RFC 9457); bodies come in through [`extract`], so that a refused one is a
-//! problem too.
+//! A resource is a module with `pub fn routes() -> Routes`, each route with the access it demands and
+//! a sentence about it; it is merged in `api` or `unhurried`. Errors are [`Problem`]s (RFC 9457);
+//! bodies come in through [`extract`], so that a refused one is a problem too. All of it is described
+//! at `/v1/openapi.json`, see [`crate::describe`].
 
 pub mod audit;
 pub mod bundle;
@@ -12,6 +12,7 @@ pub mod cases;
 mod command;
 pub mod complainants;
 pub mod devices;
+pub mod docs;
 pub mod draws;
 pub mod duty;
 pub mod enrol;
@@ -32,6 +33,7 @@ pub mod measures;
 pub mod notices;
 mod observe;
 pub mod open311;
+mod page;
 pub mod people;
 pub mod quarantine;
 pub mod repeats;
@@ -44,6 +46,7 @@ pub mod sync;
 pub mod teams;
 pub mod territories;
 mod tus;
+mod tus_said;
 pub mod units;
 pub mod uploads;
 
@@ -79,9 +82,16 @@ pub fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
+/// All routes that the API's description speaks of.
+#[must_use]
+pub fn all() -> Routes {
+    api().merge(unhurried()).merge(uploads()).merge(open311::routes())
+}
+
 /// Routes that answer within `http.request_timeout_s`.
 pub(crate) fn api() -> Routes {
     Routes::new()
+        .merge(docs::routes())
         .merge(enrol::routes())
         .merge(units::routes())
         .merge(teams::routes())

@@ -1,7 +1,7 @@
 //! People, their role and unit, and the posts they have held.
 //!
 //! `GET /v1/people[?unit=&after=&limit=]`, `POST /v1/people {name, role, unit, team?}`,
-//! `GET /v1/people/{id}`, `POST /v1/people/{id}/posts {role, unit, team?}`,
+//! `GET /v1/people/{id}`, `POST /v1/people/{id}/posts {role, unit, team?}` with `If-Match`,
 //! `POST /v1/people/{id}/closure`, `GET /v1/me`.
 
 use axum::Json;
@@ -9,34 +9,45 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use onscene_sync_core::id::{PersonId, TeamId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use super::Problem;
+use super::etag::{IfMatch, Tagged};
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::fields::Name;
-use super::{teams, units};
+use super::idempotency::{Command, IdempotencyKey, Made};
+use super::{page, teams, units};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Role, Routes, SWEEP, Scope, Sweep, Viewer, enrol, role_column};
 use crate::store::{RowExt as _, StoreError, Tx};
 
-/// People in one answer at most, and by default.
-const PAGE: u16 = 500;
-
 /// The routes of this resource.
 pub fn routes() -> Routes {
+    let (all, one) = ("/v1/people", "/v1/people/{id}");
+    let managing = Access::May(Action::ManagePeople);
     Routes::new()
-        .get("/v1/people", Access::May(Action::ReadPeople), list)
-        .post("/v1/people", Access::May(Action::ManagePeople), create)
-        .get("/v1/people/{id}", Access::May(Action::ReadPeople), show)
-        .post("/v1/people/{id}/posts", Access::May(Action::ManagePeople), appoint)
-        .post("/v1/people/{id}/closure", Access::May(Action::ManagePeople), close)
+        .get(all, Access::May(Action::ReadPeople), list)
+        .about("Lists people, in the order in which they were added.")
+        .with(|operation| operation.may_refuse(&[404]))
+        .post(all, managing, create)
+        .about("Adds a person with their first post.")
+        .get(one, Access::May(Action::ReadPeople), show)
+        .about("Shows a person with every post they have held.")
+        .post("/v1/people/{id}/posts", managing, appoint)
+        .about("Moves a person to another post; a post without a phone revokes theirs.")
+        .with(|operation| operation.may_refuse(&[409]))
+        .post("/v1/people/{id}/closure", managing, close)
+        .about("Closes the record of a person who has left, and revokes their keys and phones.")
+        .with(|operation| operation.may_refuse(&[409]))
         .get("/v1/me", Access::May(Action::ReadUnits), me)
+        .about("Shows who the caller is.")
 }
 
 /// A person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     /// Their id.
     pub id: PersonId,
@@ -55,16 +66,16 @@ pub struct Person {
 }
 
 /// `GET /v1/people`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct People {
     /// In order of their making.
     pub people: Vec<Person>,
-    /// There are more: ask again with this as `after`.
+    /// `after` for the next page; `null` on the last.
     pub next: Option<PersonId>,
 }
 
 /// `GET /v1/people/{id}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonRecord {
     /// The person now.
     pub person: Person,
@@ -73,7 +84,7 @@ pub struct PersonRecord {
 }
 
 /// A post that somebody held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PostHeld {
     /// The role.
     pub role: Role,
@@ -88,7 +99,7 @@ pub struct PostHeld {
 }
 
 /// `POST /v1/people`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePerson {
     /// Their name.
@@ -103,7 +114,7 @@ pub struct CreatePerson {
 }
 
 /// `POST /v1/people/{id}/posts`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Appoint {
     /// Their role from now on.
@@ -115,12 +126,15 @@ pub struct Appoint {
     pub team: Option<TeamId>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    /// Only of this unit and those below it.
     unit: Option<UnitId>,
+    /// How many, 1 to 200; 50 if absent.
+    limit: Option<u32>,
+    /// `next` of the page before.
     after: Option<PersonId>,
-    limit: Option<u16>,
 }
 
 async fn list(
@@ -129,22 +143,25 @@ async fn list(
     QueryOf(filter): QueryOf<Filter>,
 ) -> Result<Json<People>, Problem> {
     let sweep = viewer.sweep(Action::ReadPeople, filter.unit)?;
-    let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let limit = page::size(filter.limit)?;
     let after = filter.after.unwrap_or(PersonId::from_bytes([0; 16]));
-    let page = app.store.with_read("people.list", (sweep, after, limit), |tx, page| {
-        Box::pin(async move { select(tx, &page.0, page.1, page.2).await })
+    let read = app.store.with_read("people.list", (sweep, after, limit), |tx, input| {
+        let (sweep, after, limit) = input;
+        Box::pin(select(tx, sweep, *after, *limit))
     });
-    let people = page.await?;
-    let next = people.last().filter(|_| people.len() == usize::from(limit)).map(|last| last.id);
+    let people = read.await?;
+    let next = page::next(&people, limit, |last| last.id);
     Ok(Json(People { people, next }))
 }
 
 async fn create(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<CreatePerson>,
-) -> Result<(StatusCode, Json<Person>), Problem> {
+) -> Result<Made<Person>, Problem> {
     viewer.may(Action::ManagePeople, &Scope::Unit(body.unit))?;
+    let command = Command::new(viewer.person, key, "person", &body)?;
     let person = NewPerson {
         person: PersonId::from_bytes(app.new_id()),
         name: body.name.into(),
@@ -154,21 +171,26 @@ async fn create(
         at: app.now(),
     };
     let by = viewer.person;
-    let stored = app.store.with_tx("people.create", (person, by), |tx, (person, by)| {
+    let input = (command, person, by);
+    let made = app.store.with_tx("people.create", input, |tx, (command, person, by)| {
         Box::pin(async move {
+            if let Some(reply) = command.begin(tx, person.at).await? {
+                return Ok(reply);
+            }
             require_post(tx, person.unit, person.team).await?;
             insert(tx, person, Some(*by)).await?;
-            require(tx, person.person).await
+            let person = require(tx, person.person).await?;
+            command.made(tx, &person).await
         })
     });
-    Ok((StatusCode::CREATED, Json(stored.await?)))
+    Ok(made.await?.into())
 }
 
 async fn show(
     State(app): State<App>,
     viewer: Viewer,
     PathOf(id): PathOf<PersonId>,
-) -> Result<Json<PersonRecord>, Problem> {
+) -> Result<Tagged<PersonRecord>, Problem> {
     let record = app.store.with_read("people.show", (viewer, id), |tx, (viewer, id)| {
         Box::pin(async move {
             let person = require(tx, *id).await?;
@@ -176,19 +198,21 @@ async fn show(
             Ok::<_, Problem>(PersonRecord { person, posts: posts(tx, *id).await? })
         })
     });
-    Ok(Json(record.await?))
+    Ok(Tagged(record.await?))
 }
 
 async fn appoint(
     State(app): State<App>,
     viewer: Viewer,
+    seen: IfMatch,
     PathOf(id): PathOf<PersonId>,
     JsonBody(body): JsonBody<Appoint>,
 ) -> Result<Json<Person>, Problem> {
     viewer.may(Action::ManagePeople, &Scope::Unit(body.unit))?;
-    let input = (viewer, id, body, app.now());
-    let moved = app.store.with_tx("people.appoint", input, |tx, (viewer, id, post, at)| {
-        Box::pin(async move { change_post(tx, viewer, *id, post, *at).await })
+    let input = (viewer, id, seen, body, app.now());
+    let moved = app.store.with_tx("people.appoint", input, |tx, input| {
+        let (viewer, id, seen, post, at) = input;
+        Box::pin(change_post(tx, viewer, (*id, seen), post, *at))
     });
     Ok(Json(moved.await?))
 }
@@ -219,7 +243,7 @@ async fn select(
     tx: &mut Tx,
     sweep: &Sweep,
     after: PersonId,
-    limit: u16,
+    limit: u32,
 ) -> Result<Vec<Person>, StoreError> {
     let sql = format!(
         "{SWEEP} SELECT {COLUMNS} FROM person p JOIN sweep s ON s.unit_id = p.unit_id \
@@ -377,13 +401,14 @@ async fn require_post(tx: &mut Tx, unit: UnitId, team: Option<TeamId>) -> Result
 async fn change_post(
     tx: &mut Tx,
     viewer: &Viewer,
-    id: PersonId,
+    (id, seen): (PersonId, &IfMatch),
     post: &Appoint,
     at: Millis,
 ) -> Result<Person, Problem> {
     require_post(tx, post.unit, post.team).await?;
     let person = require_locked(tx, id).await?;
     viewer.may(Action::ManagePeople, &Scope::Unit(person.unit))?;
+    seen.holds(&PersonRecord { person: person.clone(), posts: posts(tx, id).await? })?;
     if person.closed_at.is_some() {
         return Err(has_left());
     }

@@ -1,6 +1,6 @@
 //! Changes that were refused, for people to look at and settle.
 //!
-//! `GET /v1/quarantine[?unit=&all=&before=]`, `GET /v1/quarantine/{id}`,
+//! `GET /v1/quarantine[?unit=&all=&limit=&after=]`, `GET /v1/quarantine/{id}`,
 //! `POST /v1/quarantine/{id}/settlement {ruling, reason}`.
 //!
 //! To settle means to say in writing that it is of no consequence, or that it is on record and
@@ -14,49 +14,45 @@ use base64::engine::general_purpose::STANDARD;
 use onscene_sync_core::crypto::fact_id;
 use onscene_sync_core::fact::{Body, Fact, envelope};
 use onscene_sync_core::guard;
-use onscene_sync_core::id::{DocId, FactId, UnitId};
-use onscene_sync_core::limits::TEXT_CHARS;
+use onscene_sync_core::id::{DocId, FactId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
+use super::complainants::required;
 use super::extract::{JsonBody, PathOf, QueryOf};
+use super::page::{self, Waiting};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Sweep, Viewer};
 use crate::hub::quarantine::{self, Item, Settled, Settlement};
 use crate::store::Tx;
 
-/// Items of one page.
-const PAGE: i64 = 100;
-
 /// The routes of this resource.
 pub fn routes() -> Routes {
+    let one = "/v1/quarantine/{id}";
     Routes::new()
         .get("/v1/quarantine", Access::May(Action::ReadQuarantine), list)
-        .get("/v1/quarantine/{id}", Access::May(Action::ReadQuarantine), show)
+        .about("Lists refused changes, the newest first.")
+        .with(|operation| operation.may_refuse(&[404]))
+        .get(one, Access::May(Action::ReadQuarantine), show)
+        .about("Shows a refused change with its bytes, and what can be read of them.")
         .post("/v1/quarantine/{id}/settlement", Access::May(Action::SettleQuarantine), settle)
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    unit: Option<UnitId>,
-    #[serde(default)]
-    all: bool,
-    before: Option<i64>,
+        .about("Says in writing what a refused change amounts to.")
+        .with(|operation| operation.may_refuse(&[409]))
 }
 
 /// `GET /v1/quarantine`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Items {
     /// Newest first.
     pub items: Vec<Item>,
-    /// For `before`, when there are more.
+    /// `after` for the next page; `null` on the last.
     pub next: Option<i64>,
 }
 
 /// `GET /v1/quarantine/{id}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Shown {
     /// What the list says of it.
     #[serde(flatten)]
@@ -71,7 +67,7 @@ pub struct Shown {
 }
 
 /// What a fact in a refused change claims to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Claim {
     /// Its id.
     pub id: FactId,
@@ -90,8 +86,9 @@ pub struct Claim {
 }
 
 /// `POST /v1/quarantine/{id}/settlement`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SettleQuarantine")]
 pub struct Settle {
     /// What is decided.
     pub ruling: Settlement,
@@ -102,16 +99,16 @@ pub struct Settle {
 async fn list(
     State(app): State<App>,
     viewer: Viewer,
-    QueryOf(filter): QueryOf<Filter>,
+    QueryOf(filter): QueryOf<Waiting>,
 ) -> Result<Json<Items>, Problem> {
     let sweep = viewer.sweep(Action::ReadQuarantine, filter.unit)?;
-    let read = app.store.with_read("quarantine.list", (sweep, filter), |tx, (sweep, filter)| {
-        let before = filter.before.unwrap_or(i64::MAX);
-        Box::pin(quarantine::list(tx, sweep, !filter.all, before, PAGE))
+    let (limit, before) = filter.page()?;
+    let input = (sweep, filter.all, before, limit);
+    let read = app.store.with_read("quarantine.list", input, |tx, (sweep, all, before, limit)| {
+        Box::pin(quarantine::list(tx, sweep, !all, *before, i64::from(*limit)))
     });
     let items = read.await?;
-    let full = i64::try_from(items.len()).is_ok_and(|len| len == PAGE);
-    let next = items.last().filter(|_| full).map(|item| item.id);
+    let next = page::next(&items, limit, |item| item.id);
     Ok(Json(Items { items, next }))
 }
 
@@ -144,11 +141,7 @@ async fn settle(
 ) -> Result<Json<Item>, Problem> {
     let sweep = viewer.sweep(Action::SettleQuarantine, None)?;
     let reason = body.reason.trim().to_owned();
-    // PostgreSQL takes no U+0000.
-    if reason.is_empty() || reason.contains('\0') || reason.chars().count() > TEXT_CHARS {
-        let detail = format!("`reason` must say why, in 1 to {TEXT_CHARS} characters");
-        return Err(Problem::invalid(detail));
-    }
+    required("reason", &reason)?;
     let settled = Settled { ruling: body.ruling, reason, by: viewer.person, at: app.now() };
     let work = (sweep, id, settled);
     let done = app.store.with_tx("quarantine.settle", work, |tx, (sweep, id, settled)| {

@@ -9,14 +9,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::id::{DocId, FactId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::cases::Because;
-use super::command::{Call, command, scope_of};
+use super::command::{Call, Commanded, command, scope_of};
 use super::extract::{JsonBody, PathOf};
 use super::idempotency::IdempotencyKey;
 use crate::app::App;
@@ -33,13 +33,17 @@ pub fn routes() -> Routes {
     let taking_back = "/v1/cases/{id}/repeats/{statement}/withdrawal";
     Routes::new()
         .post("/v1/repeat-search", Access::Desk(Action::RegisterCases), search)
+        .about("Finds cases that may be the same matter, while the caller speaks.")
         .get(path, Access::Desk(Action::FindRepeats), show)
+        .about("Shows cases that may be the same matter, and those that somebody joined to it.")
         .post(path, Access::Desk(Action::DispatchCases), decide)
+        .about("Joins a case to the matter of another.")
         .post(taking_back, Access::Desk(Action::DispatchCases), withdraw)
+        .about("Takes such a decision back.")
 }
 
 /// `POST /v1/repeat-search`: what is known of a matter before it is registered.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// Kind of matter.
@@ -61,14 +65,14 @@ impl std::fmt::Debug for Search {
 }
 
 /// Cases that may be the same matter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Suggested {
     /// The likeliest first.
     pub suggestions: Vec<Suggestion>,
 }
 
 /// `GET /v1/cases/{id}/repeats`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Repeats {
     /// Cases that may be the same matter and that nobody has joined to it, the likeliest first.
     pub suggestions: Vec<Suggestion>,
@@ -77,7 +81,7 @@ pub struct Repeats {
 }
 
 /// `POST /v1/cases/{id}/repeats`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
     /// The case whose matter this one is again.
@@ -141,7 +145,7 @@ async fn decide(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Decide>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "repeat", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
@@ -158,7 +162,7 @@ async fn withdraw(
     key: IdempotencyKey,
     PathOf((id, statement)): PathOf<(DocId, FactId)>,
     JsonBody(body): JsonBody<Because>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let what = (statement, &body);
     let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "no_repeat", &what)?;
     command(call, (statement, body), |tx, app, call, (statement, body)| {

@@ -4,13 +4,13 @@
 //! `POST /v1/cases/{id}/verdicts/{judged}/settlement {ruling, reason}` settles one.
 
 use axum::extract::State;
-use axum::response::Response;
 use onscene_sync_core::fact::body::{ReviewSettled, Ruling};
 use onscene_sync_core::id::{DocId, FactId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::command::{Call, command};
+use super::command::{Call, Commanded, command};
 use super::extract::{JsonBody, PathOf};
 use super::idempotency::IdempotencyKey;
 use crate::app::App;
@@ -19,15 +19,14 @@ use crate::cases::review::settle;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    Routes::new().post(
-        "/v1/cases/{id}/verdicts/{judged}/settlement",
-        Access::May(Action::SettleReviews),
-        settle_review,
-    )
+    let path = "/v1/cases/{id}/verdicts/{judged}/settlement";
+    Routes::new()
+        .post(path, Access::May(Action::SettleReviews), settle_review)
+        .about("Settles a verdict that the machine left open.")
 }
 
 /// `POST /v1/cases/{id}/verdicts/{judged}/settlement`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettleReview {
     /// The ruling.
@@ -42,7 +41,7 @@ async fn settle_review(
     key: IdempotencyKey,
     PathOf((id, judged)): PathOf<(DocId, FactId)>,
     JsonBody(body): JsonBody<SettleReview>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let (ruling, reason, by) = (body.ruling, body.reason.clone(), viewer.person);
     let settled = ReviewSettled { judged, ruling, reason, by };
     let what = (judged, &body);

@@ -14,17 +14,17 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use onscene_sync_core::fact::body::{CaseClass, Channel};
-use onscene_sync_core::id::{FactId, UnitId};
+use onscene_sync_core::id::UnitId;
 use onscene_sync_core::place::Degrees;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::extract::QueryOf;
+use super::{Problem, page};
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Viewer};
 use crate::cases::due::{Running, due};
-use crate::cases::list::PAGE;
 use crate::cases::narrow::About;
 use crate::cases::orders::{Filter, Key, Row, list};
 use crate::cases::project::name;
@@ -40,8 +40,14 @@ use crate::store::StoreError;
 pub fn routes() -> Routes {
     Routes::new()
         .get("/v1/statistics", Access::May(Action::ReadStatistics), show)
+        .about("Counts a period: in all, by class, channel, matter, unit, day and place.")
+        .with(|operation| operation.may_refuse(&[404]))
         .get("/v1/orders", Access::May(Action::ReadCases), list_orders)
+        .about("Lists orders, the newest first.")
+        .with(|operation| operation.may_refuse(&[404]))
         .get("/v1/clocks", Access::May(Action::ReadCases), list_clocks)
+        .about("Lists clocks that run, the first to run out first.")
+        .with(|operation| operation.may_refuse(&[404]))
 }
 
 impl From<PeriodError> for Problem {
@@ -51,7 +57,7 @@ impl From<PeriodError> for Problem {
 }
 
 /// `GET /v1/statistics`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskStatistics {
     /// A month of the bureau's calendar, `2026-10`.
@@ -74,7 +80,7 @@ pub struct AskStatistics {
 
 /// Figures of a period. A case belongs to the period in which it was registered, an order to that in
 /// which it was issued; drills are out.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Statistics {
     /// The first day.
     pub from: String,
@@ -102,7 +108,7 @@ pub struct Statistics {
 }
 
 /// Figures of one part.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Group {
     /// What it is the part of: a name of the API, or an id; absent for the whole.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +133,7 @@ pub struct Group {
 }
 
 /// `GET /v1/orders`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOrders {
     /// Only of this unit and those below it.
@@ -150,14 +156,14 @@ pub struct ListOrders {
     pub counted_in: Option<String>,
     /// Whether what runs is late is said as of this moment; now if absent.
     pub as_of: Option<Millis>,
-    /// How many, up to [`PAGE`]; 50 if absent.
+    /// How many, 1 to 200; 50 if absent.
     pub limit: Option<u32>,
     /// `next` of the page before.
     pub after: Option<String>,
 }
 
 /// A page of orders, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Orders {
     /// The orders.
     pub orders: Vec<Row>,
@@ -166,19 +172,19 @@ pub struct Orders {
 }
 
 /// `GET /v1/clocks`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListClocks {
     /// Only of this unit and those below it; then without those of the command centre.
     pub unit: Option<UnitId>,
     /// Only those that run out from this moment on; now if absent. 0 shows what is late, too.
     pub since: Option<Millis>,
-    /// How many, up to [`PAGE`]; 50 if absent.
+    /// How many, 1 to 200; 50 if absent.
     pub limit: Option<u32>,
 }
 
 /// Clocks that run, the first to run out first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Clocks {
     /// The clocks.
     pub clocks: Vec<Running>,
@@ -318,7 +324,7 @@ async fn list_orders(
     viewer: Viewer,
     QueryOf(query): QueryOf<ListOrders>,
 ) -> Result<Json<Orders>, Problem> {
-    let limit = page_size(query.limit)?;
+    let limit = page::size(query.limit)?;
     let issued = days(query.from.as_deref(), query.to.as_deref())?;
     let filter = Filter {
         sweep: viewer.sweep(Action::ReadCases, query.unit)?,
@@ -332,14 +338,13 @@ async fn list_orders(
         issued,
         counted_in: query.counted_in.map(|name| counted_in(&ORDERS, &name)).transpose()?,
         as_of: query.as_of.unwrap_or_else(|| app.now()),
-        after: query.after.as_deref().map(parse_key).transpose()?,
+        after: page::after(query.after.as_deref())?
+            .map(|(at, id)| Key { issued_at: Millis(at), id }),
         limit,
     };
     let orders =
         app.store.with_read("orders.list", filter, |tx, filter| Box::pin(list(tx, filter))).await?;
-    let full = orders.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = orders.last().filter(|_| full);
-    let next = next.map(|last| format!("{}.{}", last.issued_at.0, last.id));
+    let next = page::next(&orders, limit, |last| format!("{}.{}", last.issued_at.0, last.id));
     Ok(Json(Orders { orders, next }))
 }
 
@@ -349,20 +354,11 @@ async fn list_clocks(
     QueryOf(query): QueryOf<ListClocks>,
 ) -> Result<Json<Clocks>, Problem> {
     let sweep = viewer.sweep(Action::ReadCases, query.unit)?;
-    let input = (sweep, query.since.unwrap_or_else(|| app.now()), page_size(query.limit)?);
+    let input = (sweep, query.since.unwrap_or_else(|| app.now()), page::size(query.limit)?);
     let clocks = app.store.with_read("clocks.list", input, |tx, (sweep, since, limit)| {
         Box::pin(due(tx, sweep, *since, *limit))
     });
     Ok(Json(Clocks { clocks: clocks.await? }))
-}
-
-/// How many rows a page has.
-pub(super) fn page_size(asked: Option<u32>) -> Result<u32, Problem> {
-    let limit = asked.unwrap_or(50);
-    if limit == 0 || limit > PAGE {
-        return Err(Problem::invalid(format!("`limit` must be 1 to {PAGE}")));
-    }
-    Ok(limit)
 }
 
 /// The moments of `from` and `to`; `None` without both.
@@ -386,11 +382,4 @@ pub(super) fn counted_in(
         let names: Vec<_> = among.iter().map(|indicator| indicator.name).collect();
         Problem::invalid(format!("`counted_in` must be one of {}", names.join(", ")))
     })
-}
-
-fn parse_key(text: &str) -> Result<Key, Problem> {
-    let parts = text.split_once('.').and_then(|(at, id)| {
-        Some(Key { issued_at: Millis(at.parse().ok()?), id: id.parse::<FactId>().ok()? })
-    });
-    parts.ok_or_else(|| Problem::invalid("`after` must be `next` of the page before"))
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::extract::QueryOf;
@@ -14,13 +15,22 @@ use crate::app::App;
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::intake::suggestions::{Group, collect, to_csv};
 
+const CSV: &str = "text/csv; charset=utf-8";
+
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/suggestions", Access::Desk(Action::ExportSuggestions), export)
+    Routes::new()
+        .get("/v1/suggestions", Access::Desk(Action::ExportSuggestions), export)
+        .about("Exports what citizens suggested in a period, grouped by likeness.")
+        .with(|operation| {
+            operation.answers_json::<Suggestions>(200);
+            operation.answers_text(200, CSV);
+            operation.may_refuse(&[404]);
+        })
 }
 
 /// The query.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Period {
     /// Registered at this moment or later.
@@ -33,7 +43,7 @@ pub struct Period {
 }
 
 /// How the answer is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// [`Suggestions`].
@@ -44,7 +54,7 @@ pub enum Format {
 }
 
 /// Suggestions that say the same stand together, the largest group first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Suggestions {
     /// The groups.
     pub groups: Vec<Group>,
@@ -66,7 +76,7 @@ async fn export(
     Ok(match format {
         Format::Json => Json(Suggestions { groups }).into_response(),
         Format::Csv => {
-            let kind = (header::CONTENT_TYPE, "text/csv; charset=utf-8");
+            let kind = (header::CONTENT_TYPE, CSV);
             let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"suggestions.csv\"");
             ([kind, name], to_csv(&groups, &app.config.bureau)).into_response()
         }

@@ -26,7 +26,14 @@ const WORTH_COMPRESSING: usize = 256;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    Routes::new().post("/v1/sync", Access::Phone, sync)
+    Routes::new()
+        .post("/v1/sync", Access::Phone, sync)
+        .about("Exchanges what is new between a phone and the hub, as CBOR, packed with zstd if wished.")
+        .with(|operation| {
+            operation.takes_bytes(CONTENT_TYPE);
+            operation.answers_bytes(200, CONTENT_TYPE);
+            operation.may_refuse(&[404, 409, 426, 507]);
+        })
 }
 
 async fn sync(

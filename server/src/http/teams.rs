@@ -7,12 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use onscene_sync_core::id::{TeamId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use super::Problem;
 use super::extract::{JsonBody, QueryOf};
 use super::fields::Name;
+use super::idempotency::{Command, IdempotencyKey, Made};
 use super::units;
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
@@ -21,15 +23,16 @@ use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/teams", Access::May(Action::ReadTeams), list).post(
-        "/v1/teams",
-        Access::May(Action::ManageTeams),
-        create,
-    )
+    Routes::new()
+        .get("/v1/teams", Access::May(Action::ReadTeams), list)
+        .about("Lists the teams of the units that the caller may see.")
+        .with(|operation| operation.may_refuse(&[404]))
+        .post("/v1/teams", Access::May(Action::ManageTeams), create)
+        .about("Adds a team to a unit.")
 }
 
 /// A team.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Team {
     /// Its id.
     pub id: TeamId,
@@ -42,14 +45,14 @@ pub struct Team {
 }
 
 /// `GET /v1/teams`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Teams {
     /// In order of their making.
     pub teams: Vec<Team>,
 }
 
 /// `POST /v1/teams`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTeam {
     /// Unlike those of the unit's other teams.
@@ -58,9 +61,10 @@ pub struct CreateTeam {
     pub unit: UnitId,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    /// Only of this unit and those below it.
     unit: Option<UnitId>,
 }
 
@@ -79,9 +83,11 @@ async fn list(
 async fn create(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<CreateTeam>,
-) -> Result<(StatusCode, Json<Team>), Problem> {
+) -> Result<Made<Team>, Problem> {
     viewer.may(Action::ManageTeams, &Scope::Unit(body.unit))?;
+    let command = Command::new(viewer.person, key, "team", &body)?;
     let team = Team {
         id: TeamId::from_bytes(app.new_id()),
         unit: body.unit,
@@ -89,15 +95,19 @@ async fn create(
         created_at: app.now(),
     };
     let entry = Entry::new(Deed::TeamCreated, team.created_at).by(viewer.person);
-    let input = (team.clone(), entry.to(team.id.as_bytes()));
-    let stored = app.store.with_tx("teams.create", input, |tx, (team, entry)| {
+    let entry = entry.to(team.id.as_bytes());
+    let input = (command, team, entry);
+    let made = app.store.with_tx("teams.create", input, |tx, (command, team, entry)| {
         Box::pin(async move {
+            if let Some(reply) = command.begin(tx, team.created_at).await? {
+                return Ok(reply);
+            }
             insert(tx, team).await?;
-            Ok::<_, Problem>(audit::note(tx, std::slice::from_ref(entry)).await?)
+            audit::note(tx, std::slice::from_ref(entry)).await?;
+            command.made(tx, team).await
         })
     });
-    stored.await?;
-    Ok((StatusCode::CREATED, Json(team)))
+    Ok(made.await?.into())
 }
 
 async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Team>, StoreError> {

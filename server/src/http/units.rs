@@ -1,19 +1,22 @@
 //! Units: the tree of the bureau (city bureau → district bureau → squad).
 //!
 //! `GET /v1/units`, `POST /v1/units {name, parent}`, `GET /v1/units/{id}`,
-//! `PATCH /v1/units/{id} {name}`.
+//! `PATCH /v1/units/{id} {name}` with `If-Match`.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use onscene_sync_core::id::UnitId;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use super::Problem;
+use super::etag::{IfMatch, Tagged};
 use super::extract::{JsonBody, PathOf};
 use super::fields::Name;
+use super::idempotency::{Command, IdempotencyKey, Made};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
@@ -21,15 +24,21 @@ use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
+    let (all, one) = ("/v1/units", "/v1/units/{id}");
     Routes::new()
-        .get("/v1/units", Access::May(Action::ReadUnits), list)
-        .post("/v1/units", Access::May(Action::ManageUnits), create)
-        .get("/v1/units/{id}", Access::May(Action::ReadUnits), show)
-        .patch("/v1/units/{id}", Access::May(Action::ManageUnits), rename)
+        .get(all, Access::May(Action::ReadUnits), list)
+        .about("Lists the units that the caller may see, those above before those below.")
+        .post(all, Access::May(Action::ManageUnits), create)
+        .about("Adds a unit.")
+        .get(one, Access::May(Action::ReadUnits), show)
+        .about("Shows a unit.")
+        .patch(one, Access::May(Action::ManageUnits), rename)
+        .about("Renames a unit.")
+        .with(|operation| operation.may_refuse(&[409]))
 }
 
 /// A unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unit {
     /// Its id.
     pub id: UnitId,
@@ -42,14 +51,14 @@ pub struct Unit {
 }
 
 /// `GET /v1/units`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Units {
     /// Parents before children.
     pub units: Vec<Unit>,
 }
 
 /// `POST /v1/units`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUnit {
     /// Unlike its siblings'.
@@ -59,7 +68,7 @@ pub struct CreateUnit {
 }
 
 /// `PATCH /v1/units/{id}`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenameUnit {
     /// Unlike its siblings'.
@@ -77,9 +86,11 @@ async fn list(State(app): State<App>, viewer: Viewer) -> Result<Json<Units>, Pro
 async fn create(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<CreateUnit>,
-) -> Result<(StatusCode, Json<Unit>), Problem> {
+) -> Result<Made<Unit>, Problem> {
     viewer.may(Action::ManageUnits, &Scope::Unit(body.parent))?;
+    let command = Command::new(viewer.person, key, "unit", &body)?;
     let unit = Unit {
         id: UnitId::from_bytes(app.new_id()),
         parent: Some(body.parent),
@@ -87,45 +98,50 @@ async fn create(
         created_at: app.now(),
     };
     let entry = Entry::new(Deed::UnitCreated, unit.created_at).by(viewer.person);
-    let input = (unit.clone(), entry.to(unit.id.as_bytes()));
-    let stored = app.store.with_tx("units.create", input, |tx, (unit, entry)| {
+    let entry = entry.to(unit.id.as_bytes());
+    let input = (command, unit, entry);
+    let made = app.store.with_tx("units.create", input, |tx, (command, unit, entry)| {
         Box::pin(async move {
+            if let Some(reply) = command.begin(tx, unit.created_at).await? {
+                return Ok(reply);
+            }
             insert(tx, unit).await?;
-            Ok::<_, Problem>(audit::note(tx, std::slice::from_ref(entry)).await?)
+            audit::note(tx, std::slice::from_ref(entry)).await?;
+            command.made(tx, unit).await
         })
     });
-    stored.await?;
-    Ok((StatusCode::CREATED, Json(unit)))
+    Ok(made.await?.into())
 }
 
 async fn show(
     State(app): State<App>,
     viewer: Viewer,
     PathOf(id): PathOf<UnitId>,
-) -> Result<Json<Unit>, Problem> {
+) -> Result<Tagged<Unit>, Problem> {
     viewer.may(Action::ReadUnits, &Scope::Unit(id))?;
     let unit = app
         .store
         .with_read("units.show", id, |tx, id| Box::pin(async move { find(tx, *id).await }));
-    unit.await?.map(Json).ok_or_else(|| unknown_unit(id))
+    unit.await?.map(Tagged).ok_or_else(|| unknown_unit(id))
 }
 
 async fn rename(
     State(app): State<App>,
     viewer: Viewer,
+    seen: IfMatch,
     PathOf(id): PathOf<UnitId>,
     JsonBody(body): JsonBody<RenameUnit>,
-) -> Result<Json<Unit>, Problem> {
+) -> Result<Tagged<Unit>, Problem> {
     viewer.may(Action::ManageUnits, &Scope::Unit(id))?;
     let entry = Entry::new(Deed::UnitRenamed, app.now()).by(viewer.person).to(id.as_bytes());
-    let input = (id, body, entry);
-    let renamed = app.store.with_tx("units.rename", input, |tx, (id, body, entry)| {
+    let input = (id, seen, body, entry);
+    let renamed = app.store.with_tx("units.rename", input, |tx, (id, seen, body, entry)| {
         Box::pin(async move {
             audit::note(tx, std::slice::from_ref(entry)).await?;
-            update_name(tx, *id, &body.name).await
+            update_name(tx, *id, seen, &body.name).await
         })
     });
-    Ok(Json(renamed.await?))
+    Ok(Tagged(renamed.await?))
 }
 
 /// The units of `sweep`, in the order in which they were added.
@@ -161,8 +177,15 @@ async fn insert(tx: &mut Tx, unit: &Unit) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn update_name(tx: &mut Tx, id: UnitId, name: &Name) -> Result<Unit, Problem> {
+async fn update_name(
+    tx: &mut Tx,
+    id: UnitId,
+    seen: &IfMatch,
+    name: &Name,
+) -> Result<Unit, Problem> {
+    require(tx, id).await?;
     let unit = find(tx, id).await?.ok_or_else(|| unknown_unit(id))?;
+    seen.holds(&unit)?;
     if let Some(parent) = unit.parent {
         require(tx, parent).await?;
         require_free(tx, parent, name.as_str(), id).await?;

@@ -27,6 +27,7 @@ use super::tus::{
     BYTES, METHOD_OVERRIDE, UPLOAD_LENGTH, UPLOAD_OFFSET, answer, checksum_of, describe, fact_of,
     is_bytes, number, other_offset, require_version, too_large, tus,
 };
+use super::tus_said as said;
 use crate::app::App;
 use crate::auth::{Access, Routes, Viewer};
 use crate::evidence::finish::{clear, finish};
@@ -39,14 +40,27 @@ use crate::store::Tx;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
+    const ALL: &str = "/v1/uploads";
     const ONE: &str = "/v1/uploads/{upload}";
     Routes::new()
-        .options("/v1/uploads", Access::Open, describe)
-        .post("/v1/uploads", Access::Phone, create)
+        .options(ALL, Access::Open, describe)
+        .about("Says which version and extensions of tus there are.")
+        .with(said::versions)
+        .post(ALL, Access::Phone, create)
+        .about("Begins the upload of a file of evidence.")
+        .with(said::begins)
         .head(ONE, Access::Open, head)
+        .about("Says how much of a file is there.")
+        .with(said::stands)
         .patch(ONE, Access::Open, patch)
+        .about("Brings bytes of a file.")
+        .with(said::appends)
         .post(ONE, Access::Open, overridden)
+        .about("Does what `X-HTTP-Method-Override` names, for clients that can only POST.")
+        .with(said::overrides)
         .delete(ONE, Access::Open, terminate)
+        .about("Gives an upload up.")
+        .with(said::ends)
 }
 
 async fn create(State(app): State<App>, viewer: Viewer, request: Request) -> Response {

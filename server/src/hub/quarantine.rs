@@ -6,6 +6,7 @@ use onscene_sync_core::document::DocKind;
 use onscene_sync_core::id::{DeviceId, DocId, Hash, PersonId};
 use onscene_sync_core::sync::message::{Refusal, RefusalCode};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
@@ -154,7 +155,7 @@ async fn waiting(tx: &mut Tx, carrier: DeviceId, carried: bool) -> Result<(u64, 
 }
 
 /// What a supervisor decides about a refused change. Its bytes stay in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
     /// It is of no consequence.
@@ -173,7 +174,7 @@ impl Settlement {
 }
 
 /// A row of the list of refused changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Item {
     /// Its number.
     pub id: i64,
@@ -204,7 +205,7 @@ pub struct Item {
 }
 
 /// A decision on a refused change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Settled {
     /// What.
     pub ruling: Settlement,

@@ -6,6 +6,7 @@ use onscene_sync_core::fact::body::CaseClass;
 use onscene_sync_core::id::PersonId;
 use onscene_sync_core::likeness::Pairs;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -23,7 +24,7 @@ const NEAR: f64 = 0.25;
 const NAMED: usize = 3;
 
 /// How a unit may close a matter of a kind, unless its outcome says otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Handling {
     /// 当场处结
@@ -33,7 +34,7 @@ pub enum Handling {
 }
 
 /// A kind of matter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Matter {
     /// Its key, as `street_vending`.
     pub key: String,

@@ -12,6 +12,7 @@ use onscene_sync_core::place::{Degrees, Position, grid};
 use onscene_sync_core::rules::record::CaseRecord;
 use onscene_sync_core::rules::repeat::{NEAR_M, Pair, RECENT_MS, Reason, SUGGESTED, chains, weigh};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -45,7 +46,8 @@ pub struct Subject {
 }
 
 /// A case that may be the same matter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "RepeatSuggestion")]
 pub struct Suggestion {
     /// The case.
     pub case: DocId,
@@ -66,7 +68,7 @@ pub struct Suggestion {
 }
 
 /// The cases that people joined to one.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 pub struct Chain {
     /// All of them, oldest first; empty when there are none.
     pub cases: Vec<Member>,
@@ -75,7 +77,7 @@ pub struct Chain {
 }
 
 /// A case of a chain.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Member {
     /// The case.
     pub case: DocId,
@@ -88,7 +90,7 @@ pub struct Member {
 }
 
 /// A decision that stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Link {
     /// The statement: what is named to take it back.
     pub id: FactId,

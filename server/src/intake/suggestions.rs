@@ -3,6 +3,7 @@
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::likeness::{Pairs, groups};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cases::CaseError;
@@ -17,7 +18,8 @@ const MOST: usize = 5_000;
 const ALIKE: f64 = 0.4;
 
 /// Suggestions that say the same.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "SuggestionGroup")]
 pub struct Group {
     /// From 1, the largest first.
     pub group: usize,
@@ -26,7 +28,7 @@ pub struct Group {
 }
 
 /// One of them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Suggestion {
     /// Its case.
     pub case: DocId,

@@ -2,7 +2,9 @@
 
 use std::ops::AddAssign;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::indicator::{CASES, Indicator, ORDERS};
 
@@ -16,7 +18,7 @@ pub struct Counts {
 }
 
 /// A share of what was due, with what is not known yet.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Rate {
     /// Its name.
     pub name: &'static str,
@@ -123,6 +125,20 @@ impl Counts {
 pub fn share(part: i64, whole: i64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
     (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+impl JsonSchema for Counts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Counts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let all = || CASES.iter().chain(&ORDERS);
+        let names: Vec<_> = all().map(|indicator| indicator.name).collect();
+        let counted = |one: &Indicator| (one.name.to_owned(), json!({ "type": "integer" }));
+        let properties: serde_json::Map<_, _> = all().map(counted).collect();
+        json_schema!({ "type": "object", "properties": properties, "required": names })
+    }
 }
 
 impl Serialize for Counts {

@@ -17,6 +17,7 @@ use onscene_sync_core::rules::draw::{
     Commitment, Seed, draw, drawn_text, read_list, read_supervisors, root_of_lines,
 };
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::DrawError;
@@ -37,7 +38,8 @@ pub const NAMES: [&str; 6] = [
 ];
 
 /// A draw in a list. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "DrawRow")]
 pub struct Row {
     /// The draw.
     pub id: DocId,

@@ -4,6 +4,7 @@
 
 use onscene_sync_core::id::{DocId, PersonId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 
@@ -15,7 +16,7 @@ use crate::store::{RowExt as _, StoreError, Tx};
 pub const VALID_MS: i64 = 30 * 60_000;
 
 /// A question to a complainant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CallBack {
     /// Its number.
     pub id: i64,

@@ -4,6 +4,7 @@
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::id::{DocId, PersonId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::VaultError;
@@ -15,7 +16,7 @@ use crate::random;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// What somebody looks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// To ask the complainant something.
@@ -90,7 +91,7 @@ pub async fn look(tx: &mut Tx, app: &App, look: &Look) -> Result<Complainant, Va
 }
 
 /// A look on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Looked {
     /// Who.
     pub person: PersonId,

@@ -7,6 +7,7 @@ use onscene_sync_core::id::{DocId, PersonId};
 use onscene_sync_core::limits::{COMPLAINANT_ADDRESS_CHARS, COMPLAINANT_CHARS};
 use onscene_sync_core::privacy::Identity;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,8 +21,9 @@ use crate::random;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Who raised a case. `Debug` shows nothing of it; its JSON is the answer to a logged read only.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(try_from = "Value")]
+#[schemars(!try_from, default, deny_unknown_fields)]
 #[cbor(array)]
 pub struct Complainant {
     /// Name, as the caller gave it; empty when not given.
@@ -202,7 +204,7 @@ pub async fn erase(tx: &mut Tx, case: DocId, by: PersonId, now: Millis) -> Resul
 }
 
 /// What can be said of a record without reading it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Status {
     /// When it was stored first.
     pub stored_at: Millis,
@@ -215,7 +217,7 @@ pub struct Status {
 }
 
 /// Another case of the same caller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SameCaller {
     /// The case.
     pub case: DocId,

@@ -12,6 +12,7 @@ use crate::time::Millis;
 
 /// What the QR code on the administrator's screen holds, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Invitation {
     /// Where the hub is; `/v1/enrol` follows it.
     pub url: String,
@@ -23,6 +24,7 @@ pub struct Invitation {
 
 /// `POST /v1/enrol`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnrolRequest {
     /// The one-time code as typed or scanned.
@@ -36,6 +38,7 @@ pub struct EnrolRequest {
 
 /// What a phone says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Phone {
     /// Maker and model, at most 100 characters.
@@ -48,6 +51,7 @@ pub struct Phone {
 
 /// Where a phone keeps its private key. Stated by the phone, not proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyLevel {
     /// Android's separate security chip.
@@ -75,6 +79,7 @@ impl KeyLevel {
 
 /// Answer to [`EnrolRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EnrolReply {
     /// The phone's id from now on.
     pub device: DeviceId,
@@ -105,6 +110,7 @@ pub struct EnrolReply {
 
 /// The versions of the sync protocol that the hub speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Protocols {
     /// The oldest.
     pub oldest: u16,
@@ -114,6 +120,7 @@ pub struct Protocols {
 
 /// `POST /v1/token`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// From [`EnrolReply::refresh_token`].
@@ -122,6 +129,7 @@ pub struct TokenRequest {
 
 /// Answer to [`TokenRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccessToken {
     /// Goes into `Authorization: DPoP <access_token>`.
     pub access_token: String,

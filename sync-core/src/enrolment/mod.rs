@@ -29,6 +29,7 @@ pub struct InvalidCode;
 /// Reading is forgiving (lower case, spaces, no hyphen, O for 0, I or L for 1); writing is not.
 /// `Debug` does not show it: whoever reads a code can become that inspector.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(into = "String", try_from = "String")]
 pub struct EnrolmentCode([u8; CODE_CHARS]);
 

@@ -9,6 +9,7 @@ use crate::time::Millis;
 
 /// Why a matter is not the bureau's to handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum NotOurs {

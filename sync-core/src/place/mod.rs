@@ -23,6 +23,7 @@ pub use site::{SiteError, ValidSite};
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "lowercase")]
 pub enum Datum {
@@ -41,6 +42,7 @@ pub enum Datum {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct Position {
     /// Latitude, 10⁻⁷ degrees, north positive.
@@ -133,6 +135,7 @@ pub fn accuracy_mm(metres: f64) -> Result<u32, PlaceError> {
 
 /// Where a phone's location service took a fix from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
@@ -152,6 +155,7 @@ pub enum Provider {
 
 /// One position fix as the phone reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct Fix {
     /// Position in the datum that the claim names.
@@ -182,6 +186,7 @@ pub struct Fix {
 
 /// The outline of a site. Lengths in centimetres.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "shape", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Shape {
     /// All points up to `radius_cm` from `centre`.
@@ -220,6 +225,7 @@ pub enum Shape {
 
 /// Where a case is: an outline in a named datum.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct Site {
     /// Datum of all its positions.

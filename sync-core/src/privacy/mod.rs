@@ -16,6 +16,7 @@ pub use identity::Identity;
 
 /// What was found. The value itself is never part of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A mobile number.
@@ -49,6 +50,7 @@ impl Kind {
 
 /// Where it is: characters `from` to `to` of the text, the first one being 1, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// The first character.
     pub from: usize,

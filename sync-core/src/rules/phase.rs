@@ -7,6 +7,7 @@ use crate::rules::record::{CaseRecord, Order};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// On record, the responsible unit is clear, no order yet (or the last was withdrawn).

@@ -45,6 +45,8 @@ pub struct Pair {
 
 /// A reason with the points that it gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RepeatReason"))]
 pub struct Reason {
     /// For a program.
     pub kind: ReasonKind,
@@ -58,6 +60,7 @@ pub struct Reason {
 
 /// What a reason speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
     /// Where.

@@ -119,6 +119,26 @@ impl World {
         self.send(Method::POST, path, &bearer(key), Some(body)).await
     }
 
+    /// A desk's change of what a GET of `seen` shows it.
+    pub(crate) async fn change(
+        &self,
+        method: Method,
+        key: &str,
+        (seen, path): (&str, &str),
+        body: Value,
+    ) -> Answer {
+        let tag = self.get(key, seen).await.headers["etag"].to_str().expect("a tag").to_owned();
+        let [bearer] = bearer(key);
+        self.send(method, path, &[bearer, ("if-match", tag)], Some(body)).await
+    }
+
+    /// Moves a person to another post.
+    pub(crate) async fn appoint(&self, person: &str, post: Value) -> Answer {
+        let seen = format!("/v1/people/{person}");
+        let posts = format!("{seen}/posts");
+        self.change(Method::POST, &self.admin, (&seen, &posts), post).await
+    }
+
     /// The id of the bureau's top unit.
     pub(crate) async fn top(&self) -> String {
         text(&self.get(&self.admin, "/v1/units").await.ok()["units"][0]["id"])

@@ -1,5 +1,6 @@
 //! Identity through the real router, on both engines.
 
+mod foreign;
 pub(crate) mod kit;
 mod matrix;
 mod organisation;

@@ -17,6 +17,9 @@ on_each_engine!(
     a_key_file_that_holds_no_key_is_not_believed,
     unknown_things_and_bad_bodies_are_named,
     names_are_unique_among_siblings,
+    two_administrators_do_not_undo_each_other_unseen,
+    what_is_added_twice_with_one_key_is_there_once,
+    lists_go_on_where_a_page_ends,
     the_last_administrator_stays,
     a_leader_sees_and_manages_the_own_subtree_only,
     lists_go_page_by_page,
@@ -87,17 +90,92 @@ async fn names_are_unique_among_siblings(store: TestStore) {
     world.post(&world.admin, "/v1/units", body).await.expect(409, "name_taken");
     let below = world.unit("历下分局", &one).await;
     let path = format!("/v1/units/{below}");
-    let renamed = json!({"name": "一中队"});
-    let answer =
-        world.send(Method::PATCH, &path, &bearer(&world.admin), Some(renamed.clone())).await;
-    assert_eq!(answer.ok()["name"], "一中队");
+    let rename = async |path: &str, name| {
+        world.change(Method::PATCH, &world.admin, (path, path), json!({"name": name})).await
+    };
+    assert_eq!(rename(&path, "一中队").await.ok()["name"], "一中队");
     let other = world.unit("二中队", &one).await;
     let path = format!("/v1/units/{other}");
-    let answer = world.send(Method::PATCH, &path, &bearer(&world.admin), Some(renamed)).await;
-    answer.expect(409, "name_taken");
+    rename(&path, "一中队").await.expect(409, "name_taken");
     let team = json!({"name": "Team", "unit": one});
     world.post(&world.admin, "/v1/teams", team.clone()).await.ok();
     world.post(&world.admin, "/v1/teams", team).await.expect(409, "name_taken");
+}
+
+async fn two_administrators_do_not_undo_each_other_unseen(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let unit = world.unit("历下分局", &top).await;
+    let path = format!("/v1/units/{unit}");
+    let seen = world.get(&world.admin, &path).await.headers["etag"].to_str().unwrap().to_owned();
+    let rename = async |tag: Option<&str>, name: &str| {
+        let mut headers = bearer(&world.admin).to_vec();
+        headers.extend(tag.map(|tag| ("if-match", tag.to_owned())));
+        world.send(Method::PATCH, &path, &headers, Some(json!({"name": name}))).await
+    };
+    rename(None, "一").await.expect(428, "no_version");
+    rename(Some("7"), "一").await.expect(400, "invalid");
+    let first = rename(Some(&seen), "一").await;
+    let now = first.headers["etag"].to_str().unwrap().to_owned();
+    assert_eq!(first.ok()["name"], "一");
+    rename(Some(&seen), "二").await.expect(412, "changed_meanwhile");
+    rename(Some(&now), "二").await.ok();
+    let person = world.person(Role::Inspector, &top).await;
+    let record = format!("/v1/people/{person}");
+    let stale = world.get(&world.admin, &record).await.headers["etag"].to_str().unwrap().to_owned();
+    let post = json!({"role": "inspector", "unit": unit});
+    world.appoint(&person, post.clone()).await.ok();
+    let [admin] = bearer(&world.admin);
+    let posts = format!("{record}/posts");
+    let late = world.send(Method::POST, &posts, &[admin, ("if-match", stale)], Some(post)).await;
+    late.expect(412, "changed_meanwhile");
+}
+
+async fn what_is_added_twice_with_one_key_is_there_once(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    for (path, name, body) in [
+        ("/v1/units", "units", json!({"name": "历下分局", "parent": top})),
+        ("/v1/teams", "teams", json!({"name": "一队", "unit": top})),
+        ("/v1/people", "people", json!({"name": "李", "role": "auditor", "unit": top})),
+    ] {
+        let before = world.get(&world.admin, path).await.ok()[name].as_array().unwrap().len();
+        let [admin] = bearer(&world.admin);
+        let headers = [admin, ("idempotency-key", format!("k{name}"))];
+        let first = world.send(Method::POST, path, &headers, Some(body.clone())).await;
+        assert_eq!(first.status, 201);
+        let again = world.send(Method::POST, path, &headers, Some(body.clone())).await;
+        assert_eq!((again.status, &again.body), (first.status, &first.body));
+        let after = world.get(&world.admin, path).await.ok()[name].as_array().unwrap().len();
+        assert_eq!(after, before + 1, "{path}");
+        let mut other = body;
+        other["name"] = json!("another");
+        let refused = world.send(Method::POST, path, &headers, Some(other)).await;
+        refused.expect(422, "idempotency_key_reused");
+    }
+}
+
+async fn lists_go_on_where_a_page_ends(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    for scalar in 1..=3 {
+        world.inspector(&top, scalar).await;
+    }
+    for (path, name) in [("/v1/people", "people"), ("/v1/devices", "devices")] {
+        let all = world.get(&world.admin, path).await.ok()[name].as_array().unwrap().clone();
+        let (mut met, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = world.get(&world.admin, &format!("{path}?limit=2{next}")).await.ok();
+            met.extend(page[name].as_array().unwrap().iter().cloned());
+            let Some(after) = page["next"].as_str() else { break };
+            next = format!("&after={after}");
+        }
+        assert_eq!(met, all, "{path}");
+        for wrong in ["limit=0", "limit=201", "after=x", "no_such=1"] {
+            let answer = world.get(&world.admin, &format!("{path}?{wrong}")).await;
+            answer.expect(400, "invalid");
+        }
+    }
 }
 
 async fn the_last_administrator_stays(store: TestStore) {
@@ -105,12 +183,11 @@ async fn the_last_administrator_stays(store: TestStore) {
     let top = world.top().await;
     let first = text(&world.get(&world.admin, "/v1/me").await.ok()["id"]);
     let closure = format!("/v1/people/{first}/closure");
-    let posts = format!("/v1/people/{first}/posts");
     let demotion = json!({"role": "auditor", "unit": top});
     world.post(&world.admin, &closure, json!({})).await.expect(409, "last_administrator");
-    world.post(&world.admin, &posts, demotion.clone()).await.expect(409, "last_administrator");
+    world.appoint(&first, demotion.clone()).await.expect(409, "last_administrator");
     world.person(Role::Administrator, &top).await;
-    world.post(&world.admin, &posts, demotion).await.ok();
+    world.appoint(&first, demotion).await.ok();
     world.post(&world.admin, &closure, json!({})).await.expect(403, "forbidden");
 }
 

@@ -112,7 +112,7 @@ async fn every_bad_code_gets_the_same_answer(store: TestStore) {
     world.post(&world.admin, &format!("/v1/people/{person}/closure"), json!({})).await.ok();
     let (of_a_clerk, person) = code_of(Role::Inspector).await;
     let post = json!({"role": "dispatcher", "unit": top});
-    world.post(&world.admin, &format!("/v1/people/{person}/posts"), post).await.ok();
+    world.appoint(&person, post).await.ok();
     let (expired, _) = code_of(Role::Inspector).await;
     let (living, _) = code_of(Role::Inspector).await;
     let wrong_half = format!("{}-0000", &living[..4]);
@@ -310,7 +310,7 @@ async fn who_leaves_the_field_hands_in_what_the_phone_holds(store: TestStore) {
     let top = world.top().await;
     let (person, mut phone) = world.inspector(&top, 1).await;
     let post = json!({"role": "dispatcher", "unit": top});
-    world.post(&world.admin, &format!("/v1/people/{person}/posts"), post).await.ok();
+    world.appoint(&person, post).await.ok();
     phone.get(&world, "/v1/me").await.expect(403, "device_revoked");
     phone.renew(&world).await.ok();
     let token = phone.access.clone();

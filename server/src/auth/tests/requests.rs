@@ -138,7 +138,7 @@ async fn a_person_who_moves_is_seen_in_the_new_unit_at_once(store: TestStore) {
     assert_eq!(phone.get(&world, "/v1/me").await.ok()["unit"], json!(one));
     world.clock.advance(1000);
     let post = json!({"role": "inspector", "unit": two});
-    world.post(&world.admin, &format!("/v1/people/{person}/posts"), post).await.ok();
+    world.appoint(&person, post).await.ok();
     assert_eq!(phone.get(&world, "/v1/me").await.ok()["unit"], json!(two));
     let record = world.get(&world.admin, &format!("/v1/people/{person}")).await.ok();
     let posts = record["posts"].as_array().unwrap();

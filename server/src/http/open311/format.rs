@@ -6,10 +6,13 @@ use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use quick_xml::escape::escape;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::Problem;
+use crate::describe::Input;
 
+pub(super) const XML: &str = "text/xml; charset=utf-8";
 /// Bytes of an error's text at most.
 const ERROR_BYTES: usize = 64 * 1024;
 
@@ -25,17 +28,22 @@ impl Format {
         if path.ends_with(".xml") { Self::Xml } else { Self::Json }
     }
 
-    /// An answer: `value` is a list of flat objects, or one. In XML it is `root`, each object an `item`.
+    /// An answer: `value` is a list of flat objects, or one. In XML it is `root`, each object an
+    /// `item`.
     pub(super) fn answer(
         self,
         status: StatusCode,
         root: &str,
         item: &str,
-        value: &Value,
+        value: &impl Serialize,
     ) -> Response {
+        let value = match serde_json::to_value(value) {
+            Ok(value) => value,
+            Err(error) => return Problem::internal(&error).into_response(),
+        };
         let (kind, body) = match self {
             Self::Json => ("application/json", value.to_string()),
-            Self::Xml => ("text/xml; charset=utf-8", to_xml(root, item, value)),
+            Self::Xml => (XML, to_xml(root, item, &value)),
         };
         let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
         (status, headers, body).into_response()
@@ -49,6 +57,8 @@ impl<S: Sync> FromRequestParts<S> for Format {
         Ok(Self::of(parts.uri.path()))
     }
 }
+
+impl Input for Format {}
 
 /// A part of the path without the format at its end.
 pub(super) fn bare(part: &str) -> &str {

@@ -14,6 +14,7 @@
 //! or the form, as Bearer, or as the password of Basic credentials. No answer holds a complainant. Grave
 //! matters and drills are not shown; the words of a case are shown only to whoever reported it.
 
+mod answers;
 mod format;
 mod post;
 mod requests;
@@ -21,26 +22,79 @@ mod services;
 
 use axum::Router;
 use axum::middleware::from_fn;
+use schemars::JsonSchema;
 
 use super::Problem;
 use crate::app::App;
 use crate::auth::{Access, Action, Routes};
+use crate::describe::Operation;
 
 /// The routes of this resource.
 pub(crate) fn routes() -> Routes {
     let access = Access::ApiKey(Action::UseOpen311);
-    Routes::new()
+    let services = Routes::new()
         .get("/open311/v2/services.json", access, services::list)
+        .about("Lists the kinds of matter that may be reported.")
+        .with(|operation| json::<Vec<services::Service>>(operation, 200))
         .get("/open311/v2/services.xml", access, services::list)
+        .about("Lists the kinds of matter that may be reported, as XML.")
+        .with(|operation| xml(operation, 200))
         .get("/open311/v2/services/{code}", access, services::show)
+        .about("Shows a kind of matter; the name ends in `.json` or `.xml`.")
+        .with(both::<services::Definition>);
+    let requests = Routes::new()
         .get("/open311/v2/requests.json", access, requests::list)
+        .about("Lists cases of public kinds, and whatever this key has reported.")
+        .with(|operation| json::<Vec<answers::Request>>(operation, 200))
         .get("/open311/v2/requests.xml", access, requests::list)
+        .about("Lists the same as XML.")
+        .with(|operation| xml(operation, 200))
         .post("/open311/v2/requests.json", access, post::report)
+        .about("Reports a matter.")
+        .with(|operation| {
+            operation.takes_form::<post::Fields>();
+            json::<Vec<answers::Reported>>(operation, 201);
+            operation.may_refuse(&[409]);
+        })
         .post("/open311/v2/requests.xml", access, post::report)
+        .about("Reports a matter, answered as XML.")
+        .with(|operation| {
+            operation.takes_form::<post::Fields>();
+            xml(operation, 201);
+            operation.may_refuse(&[409]);
+        });
+    services.merge(requests).merge(one_request(access))
+}
+
+fn one_request(access: Access) -> Routes {
+    Routes::new()
         .get("/open311/v2/requests/{id}", access, requests::show)
+        .about("Shows a case by its number, which ends in `.json` or `.xml`.")
+        .with(both::<Vec<answers::Request>>)
         .get("/open311/v2/requests/{id}/updates.json", access, requests::updates)
+        .about("Lists what became of a case, the oldest first.")
+        .with(|operation| json::<Vec<answers::Update>>(operation, 200))
         .get("/open311/v2/requests/{id}/updates.xml", access, requests::updates)
+        .about("Lists the same as XML.")
+        .with(|operation| xml(operation, 200))
         .get("/open311/v2/tokens/{id}", access, requests::token)
+        .about("Finds the number of a case by its document's id, which ends in `.json` or `.xml`.")
+        .with(both::<Vec<answers::Token>>)
+}
+
+fn json<T: JsonSchema>(operation: &mut Operation<'_>, status: u16) {
+    operation.answers_json::<T>(status);
+    operation.may_refuse(&[404]);
+}
+
+fn xml(operation: &mut Operation<'_>, status: u16) {
+    operation.answers_text(status, format::XML);
+    operation.may_refuse(&[404]);
+}
+
+fn both<T: JsonSchema>(operation: &mut Operation<'_>) {
+    json::<T>(operation, 200);
+    xml(operation, 200);
 }
 
 /// The same with errors in the standard's form.

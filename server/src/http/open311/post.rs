@@ -11,11 +11,13 @@ use onscene_sync_core::fact::intake::Origin;
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::limits::LINK_CHARS;
 use onscene_sync_core::place::{Datum, Site};
+use schemars::JsonSchema;
 use serde_json::json;
 
 use super::super::Problem;
 use super::super::extract::BodyBytes;
 use super::super::idempotency::{Command, IdempotencyKey, Reply};
+use super::answers::Reported;
 use super::check_jurisdiction;
 use super::format::Format;
 use super::requests::source_of;
@@ -52,6 +54,45 @@ const FIELDS: [&str; 16] = [
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
+/// The form as it is described; [`Form`] reads it, and says what is wrong in its own words.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Open311Report", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct Fields {
+    /// The key, if it is sent here.
+    api_key: Option<String>,
+    /// The bureau's jurisdiction, or nothing.
+    jurisdiction_id: Option<String>,
+    /// The kind of matter.
+    service_code: String,
+    /// What is reported.
+    description: String,
+    /// Degrees, WGS-84; with `long`, or there is `address_string`.
+    lat: Option<f64>,
+    /// Degrees, WGS-84.
+    long: Option<f64>,
+    /// Where, in words.
+    address_string: Option<String>,
+    /// The same by another name.
+    address: Option<String>,
+    /// Not looked at.
+    address_id: Option<String>,
+    /// Where to write to who reports; goes into the vault.
+    email: Option<String>,
+    /// Names a citizen's phone; not kept.
+    device_id: Option<String>,
+    /// The reporter's account there; goes into the vault.
+    account_id: Option<String>,
+    /// Who reports; goes into the vault.
+    first_name: Option<String>,
+    /// Who reports; goes into the vault.
+    last_name: Option<String>,
+    /// Their number; goes into the vault.
+    phone: Option<String>,
+    /// Where a picture is.
+    media_url: Option<String>,
+}
+
 /// The fields of a form, each once.
 struct Form(BTreeMap<String, String>);
 
@@ -85,8 +126,7 @@ pub(super) async fn report(
     let (number, pokes) = done.await?;
     pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
     app.jobs.wake();
-    let answer =
-        json!([{ "service_request_id": number, "service_notice": null, "account_id": null }]);
+    let answer = [Reported { service_request_id: number, service_notice: None, account_id: None }];
     Ok(format.answer(StatusCode::CREATED, "service_requests", "request", &answer))
 }
 

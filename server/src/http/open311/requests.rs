@@ -7,14 +7,16 @@ use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::place::Position;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::super::Problem;
 use super::super::extract::{PathOf, QueryOf};
+use super::answers::{Request, Token, Update};
 use super::check_jurisdiction;
 use super::format::{Format, bare};
 use super::services::Plain;
@@ -32,15 +34,23 @@ const NAMES: usize = 100;
 const PERIOD_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 
 /// `GET requests`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(super) struct Filter {
+    /// The bureau's jurisdiction, or nothing.
     jurisdiction_id: Option<String>,
+    /// Numbers of cases between commas; then nothing else is looked at.
     service_request_id: Option<String>,
+    /// Keys of kinds of matter between commas.
     service_code: Option<String>,
+    /// Registered at this moment or later, RFC 3339.
     start_date: Option<String>,
+    /// Registered before this moment.
     end_date: Option<String>,
+    /// `open`, `closed` or both between a comma.
     status: Option<String>,
+    /// Which page, from 1.
     page: Option<i64>,
+    /// How many, 1 to 1000; 1000 if absent.
     page_size: Option<i64>,
 }
 
@@ -71,7 +81,7 @@ pub(super) async fn list(
     check_jurisdiction(&app, filter.jurisdiction_id.as_deref())?;
     let wanted = filter.wanted(&viewer, app.now(), app.config.bureau.utc_offset_min)?;
     let requests = select(&app, wanted).await?;
-    Ok(format.answer(StatusCode::OK, "service_requests", "request", &requests.into()))
+    Ok(format.answer(StatusCode::OK, "service_requests", "request", &requests))
 }
 
 pub(super) async fn show(
@@ -86,7 +96,7 @@ pub(super) async fn show(
     if requests.is_empty() {
         return Err(unknown(bare(&id)));
     }
-    Ok(format.answer(StatusCode::OK, "service_requests", "request", &requests.into()))
+    Ok(format.answer(StatusCode::OK, "service_requests", "request", &requests))
 }
 
 pub(super) async fn token(
@@ -106,7 +116,7 @@ pub(super) async fn token(
     if select(&app, one(&viewer, &number)).await?.is_empty() {
         return Err(unknown(&token));
     }
-    let answer = json!([{ "service_request_id": number, "token": token }]);
+    let answer = [Token { service_request_id: number, token }];
     Ok(format.answer(StatusCode::OK, "service_requests", "request", &answer))
 }
 
@@ -125,16 +135,11 @@ pub(super) async fn updates(
     let steps = app.store.with_read("open311.updates", (id, offset), |tx, (id, offset)| {
         Box::pin(steps(tx, id, *offset))
     });
-    Ok(format.answer(
-        StatusCode::OK,
-        "service_request_updates",
-        "request_update",
-        &steps.await?.into(),
-    ))
+    Ok(format.answer(StatusCode::OK, "service_request_updates", "request_update", &steps.await?))
 }
 
 /// What became of a case, oldest first: that it happened and when, in fixed words.
-async fn steps(tx: &mut Tx, number: &str, offset: i32) -> Result<Vec<Value>, Problem> {
+async fn steps(tx: &mut Tx, number: &str, offset: i32) -> Result<Vec<Update>, Problem> {
     let query = sqlx::query("SELECT case_id FROM case_row WHERE number = $1").bind(number);
     let row = query.fetch_optional(tx.conn()).await.map_err(StoreError::from)?;
     let row = row.ok_or_else(|| unknown(number))?;
@@ -148,11 +153,12 @@ async fn steps(tx: &mut Tx, number: &str, offset: i32) -> Result<Vec<Value>, Pro
         })
         .collect();
     steps.sort_unstable_by_key(|(at, id, _)| (*at, *id));
-    let step = |(at, id, (status, words))| {
-        json!({
-            "update_id": id, "service_request_id": number, "status": status,
-            "updated_datetime": written(at, offset), "description": words,
-        })
+    let step = |(at, update_id, (status, description))| Update {
+        update_id,
+        service_request_id: number.to_owned(),
+        status,
+        updated_datetime: written(at, offset),
+        description,
     };
     Ok(steps.into_iter().map(step).collect())
 }
@@ -248,7 +254,7 @@ fn unknown(id: &str) -> Problem {
     Problem::not_found(format!("service_request_id `{id}`: none that this key may see"))
 }
 
-async fn select(app: &App, wanted: Wanted) -> Result<Vec<Value>, Problem> {
+async fn select(app: &App, wanted: Wanted) -> Result<Vec<Request>, Problem> {
     let offset = app.config.bureau.utc_offset_min;
     let found =
         app.store.with_read("open311.requests", (wanted, offset), |tx, (wanted, offset)| {
@@ -257,7 +263,7 @@ async fn select(app: &App, wanted: Wanted) -> Result<Vec<Value>, Problem> {
     Ok(found.await?)
 }
 
-async fn rows(tx: &mut Tx, wanted: &Wanted, offset: i32) -> Result<Vec<Value>, StoreError> {
+async fn rows(tx: &mut Tx, wanted: &Wanted, offset: i32) -> Result<Vec<Request>, StoreError> {
     let Wanted { source, numbers, codes, from, until, open, closed, limit, offset: skipped } =
         wanted;
     let list = |first: usize, count: usize| {
@@ -289,7 +295,7 @@ async fn rows(tx: &mut Tx, wanted: &Wanted, offset: i32) -> Result<Vec<Value>, S
     rows.iter().map(|row| request(row, offset)).collect()
 }
 
-fn request(row: &AnyRow, offset: i32) -> Result<Value, StoreError> {
+fn request(row: &AnyRow, offset: i32) -> Result<Request, StoreError> {
     let view = row.text("view")?;
     let about: Value = serde_json::from_str(&view).unwrap_or_default();
     let own = row.int("own")? == 1;
@@ -300,25 +306,26 @@ fn request(row: &AnyRow, offset: i32) -> Result<Value, StoreError> {
         None => None,
     };
     let due = row.opt_millis("due_at")?;
-    Ok(json!({
-        "service_request_id": row.text("number")?,
-        "status": if row.text("phase")? == "closed" { "closed" } else { "open" },
-        "status_notes": row.text("phase")?,
-        "service_name": row.text("zh")?,
-        "service_code": row.text("matter")?,
-        "description": if own { about["summary"].clone() } else { Value::Null },
-        "agency_responsible": row.opt_text("unit")?,
-        "service_notice": null,
-        "requested_datetime": written(row.millis("registered_at")?, offset),
-        "updated_datetime": written(row.millis("updated_at")?, offset),
-        "expected_datetime": due.map(|due| written(due, offset)),
-        "address": null,
-        "address_id": null,
-        "zipcode": null,
-        "lat": position.map(|position| position.lat),
-        "long": position.map(|position| position.lon),
-        "media_url": if own { row.opt_text("link")? } else { None },
-    }))
+    let summary = about["summary"].as_str().map(str::to_owned);
+    Ok(Request {
+        service_request_id: row.text("number")?,
+        status: if row.text("phase")? == "closed" { "closed" } else { "open" },
+        status_notes: row.text("phase")?,
+        service_name: row.text("zh")?,
+        service_code: row.text("matter")?,
+        description: summary.filter(|_| own),
+        agency_responsible: row.opt_text("unit")?,
+        service_notice: None,
+        requested_datetime: written(row.millis("registered_at")?, offset),
+        updated_datetime: written(row.millis("updated_at")?, offset),
+        expected_datetime: due.and_then(|due| written(due, offset)),
+        address: None,
+        address_id: None,
+        zipcode: None,
+        lat: position.map(|position| position.lat),
+        long: position.map(|position| position.lon),
+        media_url: row.opt_text("link")?.filter(|_| own),
+    })
 }
 
 /// A moment on the bureau's clocks, in RFC 3339.

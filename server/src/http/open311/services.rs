@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use onscene_sync_core::fact::body::CaseClass;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::super::Problem;
 use super::super::extract::{PathOf, QueryOf};
@@ -14,9 +15,40 @@ use crate::app::App;
 use crate::intake::matters::{self, Matter};
 
 /// What every GET may name besides its own.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Plain {
+    /// The bureau's jurisdiction, or nothing.
     pub(super) jurisdiction_id: Option<String>,
+}
+
+/// A kind of matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Open311Service")]
+pub(super) struct Service {
+    /// Its key.
+    service_code: String,
+    /// Its name in Chinese.
+    service_name: String,
+    /// Its name in English.
+    description: String,
+    /// Always `false`: none has attributes.
+    metadata: &'static str,
+    /// Always `realtime`: the number of the case is answered at once.
+    r#type: &'static str,
+    /// Words to find it by.
+    keywords: String,
+    /// The class of its cases.
+    group: CaseClass,
+}
+
+/// What a report of a kind may hold besides the usual.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Open311Definition")]
+pub(super) struct Definition {
+    /// The kind's key.
+    service_code: String,
+    /// Always empty.
+    attributes: Vec<String>,
 }
 
 pub(super) async fn list(
@@ -25,8 +57,8 @@ pub(super) async fn list(
     QueryOf(query): QueryOf<Plain>,
 ) -> Result<Response, Problem> {
     check_jurisdiction(&app, query.jurisdiction_id.as_deref())?;
-    let services: Vec<Value> = offered(&app).await?.iter().map(service).collect();
-    Ok(format.answer(StatusCode::OK, "services", "service", &services.into()))
+    let services: Vec<_> = offered(&app).await?.into_iter().map(service).collect();
+    Ok(format.answer(StatusCode::OK, "services", "service", &services))
 }
 
 pub(super) async fn show(
@@ -39,7 +71,7 @@ pub(super) async fn show(
     let code = bare(&code);
     let found = offered(&app).await?.into_iter().find(|matter| matter.key == code);
     let matter = found.ok_or_else(|| unknown(code))?;
-    let definition = json!({ "service_code": matter.key, "attributes": [] });
+    let definition = Definition { service_code: matter.key, attributes: Vec::new() };
     Ok(format.answer(StatusCode::OK, "service_definition", "service_definition", &definition))
 }
 
@@ -58,14 +90,14 @@ pub(super) fn unknown(code: &str) -> Problem {
     Problem::not_found(format!("service_code `{code}`: GET services lists them"))
 }
 
-fn service(matter: &Matter) -> Value {
-    json!({
-        "service_code": matter.key,
-        "service_name": matter.zh,
-        "description": matter.en,
-        "metadata": "false",
-        "type": "realtime",
-        "keywords": matter.en,
-        "group": crate::cases::project::name(&matter.class),
-    })
+fn service(matter: Matter) -> Service {
+    Service {
+        service_code: matter.key,
+        service_name: matter.zh,
+        description: matter.en.clone(),
+        metadata: "false",
+        r#type: "realtime",
+        keywords: matter.en,
+        group: matter.class,
+    }
 }

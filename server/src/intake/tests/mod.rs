@@ -53,6 +53,12 @@ impl Desks {
         self.world.send(Method::PUT, &path, &headers, Some(body)).await
     }
 
+    /// The tag of a kind of matter as it is now.
+    async fn tag(&self, key: &str) -> String {
+        let shown = self.get(Administrator, &format!("/v1/matters/{key}")).await;
+        text(&json!(shown.headers["etag"].to_str().expect("a tag")))
+    }
+
     /// A case; returns its id.
     async fn register(&self, body: Value) -> String {
         text(&self.post("/v1/cases", body).await.ok()["id"])

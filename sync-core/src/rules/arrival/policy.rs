@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Every threshold of the arrival rule, in whole units so that phone and hub hold the same.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 #[serde(deny_unknown_fields)]
 pub struct ArrivalPolicy {

@@ -8,6 +8,7 @@ use crate::id::FactId;
 
 /// One reason for a conclusion. The numbers behind it stand in the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Two windows half a minute apart are inside the site.

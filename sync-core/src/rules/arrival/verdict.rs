@@ -17,6 +17,7 @@ use crate::time::{Interval, Millis};
 
 /// What the rule says of one arrival claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
@@ -38,6 +39,7 @@ pub enum Conclusion {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
@@ -57,6 +59,7 @@ pub enum Grade {
 
 /// Where the bounds on the time lie against the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Timing {
@@ -73,6 +76,7 @@ pub enum Timing {
 
 /// How the place was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceGrade {
@@ -95,6 +99,7 @@ pub enum PlaceGrade {
 
 /// A verdict that explains itself: every number that led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct Verdict {
     /// The conclusion.
@@ -141,6 +146,7 @@ pub struct Verdict {
 /// later: so a tap on the way does not count as an arrival, and a slow receiver does not make
 /// anybody late.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct TimeEvidence {
     /// Boot clock at the tap, nanoseconds.
@@ -169,6 +175,7 @@ pub struct TimeEvidence {
 
 /// What one anchor alone says of the time of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct AnchorBound {
     /// Its number.
@@ -184,6 +191,7 @@ pub struct AnchorBound {
 
 /// What the fixes say of the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct PlaceEvidence {
     /// The datum that fixes and site were compared in: the more shifted of their two.
@@ -205,6 +213,7 @@ pub struct PlaceEvidence {
 
 /// The fixes of a claim, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct FixSummary {
     /// In the claim.
@@ -232,6 +241,7 @@ pub struct FixSummary {
 
 /// How many fixes were left out for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct Dropped {
     /// Why.
@@ -246,6 +256,7 @@ pub struct Dropped {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum DropReason {
@@ -274,6 +285,7 @@ pub enum DropReason {
 
 /// The median position of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct WindowFinding {
     /// Boot clock at its first fix, nanoseconds.

@@ -29,6 +29,7 @@ pub use run::Span;
 
 /// A clock's purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClockKind {
     /// Information received → registered.
@@ -51,6 +52,7 @@ pub enum ClockKind {
 
 /// Who answers for a breach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "owner", rename_all = "snake_case")]
 pub enum Owner {
     /// The command centre.
@@ -64,6 +66,7 @@ pub enum Owner {
 
 /// How a clock stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ClockState {
     /// Counting down.
@@ -91,6 +94,7 @@ pub enum ClockState {
 
 /// Why a clock is needed no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Lifted {
     /// Jurisdiction turned out unclear: the coordination clock runs in its place.
@@ -109,6 +113,7 @@ pub enum Lifted {
 
 /// One clock, with all that led to its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Clock {
     /// Its purpose.
     pub kind: ClockKind,
@@ -136,6 +141,7 @@ pub struct Clock {
 
 /// One thing that happened to a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Step {
     /// When.
     pub at: Millis,
@@ -147,6 +153,7 @@ pub struct Step {
 
 /// Kinds of step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     /// It started.

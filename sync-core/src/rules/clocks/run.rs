@@ -8,6 +8,7 @@ use crate::time::Millis;
 
 /// A stretch of time `[from, to)`; `to` is `None` while it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Span {
     /// Its beginning.
     pub from: Millis,
