@@ -136,6 +136,15 @@ pub struct VerdictView {
     pub verdict: Verdict,
 }
 
+/// Whether a supervisor was at the place of a recheck.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SceneView {
+    /// Every number of the verdict.
+    pub verdict: Verdict,
+    /// Why, one sentence each.
+    pub because: Vec<Sentence>,
+}
+
 /// A reason in both languages.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Sentence {
@@ -267,17 +276,7 @@ fn claim(order: &Order, claim: &Claim) -> ClaimView {
         id: judged.fact,
         at: judged.at,
         seen_at: judged.body.seen_at,
-        because: judged
-            .body
-            .verdict
-            .reasons
-            .iter()
-            .map(|reason| Sentence {
-                en: reason.sentence(Language::English),
-                zh: reason.sentence(Language::Chinese),
-                claim: reason.names(),
-            })
-            .collect(),
+        because: because(&judged.body.verdict),
         verdict: judged.body.verdict.clone(),
     });
     ClaimView {
@@ -287,6 +286,15 @@ fn claim(order: &Order, claim: &Claim) -> ClaimView {
         verdicts: verdicts.collect(),
         settlements: claim.settled.iter().map(parts::settlement).collect(),
     }
+}
+
+fn because(verdict: &Verdict) -> Vec<Sentence> {
+    let sentences = verdict.reasons.iter().map(|reason| Sentence {
+        en: reason.sentence(Language::English),
+        zh: reason.sentence(Language::Chinese),
+        claim: reason.names(),
+    });
+    sentences.collect()
 }
 
 fn told(record: &CaseRecord) -> Vec<Words> {

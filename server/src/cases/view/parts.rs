@@ -12,6 +12,8 @@ use onscene_sync_core::time::Millis;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::{SceneView, because};
+
 /// How a case came on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RegistrationView {
@@ -185,7 +187,7 @@ pub struct ConclusionView {
 }
 
 /// What a recheck on scene found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RecheckView {
     /// The fact.
     pub id: FactId,
@@ -201,6 +203,8 @@ pub struct RecheckView {
     pub finding: RecheckFinding,
     /// Who was there.
     pub by: PersonId,
+    /// How the arrival rule judges that; `null` where it could not.
+    pub scene: Option<SceneView>,
 }
 
 pub(super) fn registered(stated: &Stated<Registered>) -> RegistrationView {
@@ -293,6 +297,7 @@ pub(super) fn measure(measure: &TakenMeasure) -> MeasureView {
 }
 
 pub(super) fn rechecked(stated: &Stated<Rechecked>) -> RecheckView {
-    let Rechecked { order, inspection, fact, finding, by } = stated.body.clone();
-    RecheckView { id: stated.fact, at: stated.at, order, inspection, fact, finding, by }
+    let Rechecked { order, inspection, fact, finding, by, scene } = stated.body.clone();
+    let scene = scene.map(|verdict| SceneView { because: because(&verdict), verdict: *verdict });
+    RecheckView { id: stated.fact, at: stated.at, order, inspection, fact, finding, by, scene }
 }
