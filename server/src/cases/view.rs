@@ -141,6 +141,15 @@ pub struct VerdictView {
     pub verdict: Verdict,
 }
 
+/// Whether a supervisor was at the place of a recheck.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SceneView {
+    /// Every number of the verdict.
+    pub verdict: Verdict,
+    /// Why, one sentence each.
+    pub because: Vec<Sentence>,
+}
+
 /// A reason in both languages.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Sentence {

@@ -41,14 +41,6 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-impl IdempotencyKey {
-    /// This key, or `other` from a client that chose none.
-    #[must_use]
-    pub fn or(self, other: impl FnOnce() -> String) -> Self {
-        Self(Some(self.0.unwrap_or_else(other)))
-    }
-}
-
 impl Input for IdempotencyKey {
     fn describe(operation: &mut Operation<'_>) {
         let about = "A name for this command that no other has: sent again with it, the command is \
@@ -58,6 +50,14 @@ impl Input for IdempotencyKey {
         });
         operation.takes_header("Idempotency-Key", false, about, key);
         operation.may_refuse(&[400, 422]);
+    }
+}
+
+impl IdempotencyKey {
+    /// This key, or `other` from a client that chose none.
+    #[must_use]
+    pub fn or(self, other: impl FnOnce() -> String) -> Self {
+        Self(Some(self.0.unwrap_or_else(other)))
     }
 }
 

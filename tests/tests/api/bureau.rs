@@ -51,7 +51,7 @@ impl Bureau {
                 _ => None,
             };
             let operations = item.as_object_mut().unwrap().values_mut();
-            let parameters = operations.filter_map(|one| one["parameters"].as_array_mut());
+            let parameters = operations.filter_map(|one| one.get_mut("parameters")?.as_array_mut());
             for parameter in parameters.flatten() {
                 let example = match parameter["name"].as_str() {
                     Some("id") => id.cloned(),

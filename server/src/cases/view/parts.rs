@@ -6,13 +6,13 @@ use onscene_sync_core::fact::body::{
 };
 use onscene_sync_core::fact::body::{CaseClass, Channel};
 use onscene_sync_core::id::{DocId, FactId, PersonId};
-use onscene_sync_core::rules::arrival::{Conclusion, Verdict};
+use onscene_sync_core::rules::arrival::Conclusion;
 use onscene_sync_core::rules::record::{Closure, Order, Stated, TakenMeasure};
 use onscene_sync_core::time::Millis;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Sentence, because};
+use super::{SceneView, because};
 
 /// How a case came on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -187,7 +187,7 @@ pub struct ConclusionView {
 }
 
 /// What a recheck on scene found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RecheckView {
     /// The fact.
     pub id: FactId,
@@ -203,17 +203,8 @@ pub struct RecheckView {
     pub finding: RecheckFinding,
     /// Who was there.
     pub by: PersonId,
-    /// Whether they were on scene, by their last claim; `null` without one.
+    /// How the arrival rule judges that; `null` where it could not.
     pub scene: Option<SceneView>,
-}
-
-/// Whether somebody was on scene, by the arrival rule without its limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct SceneView {
-    /// The reasons in words.
-    pub because: Vec<Sentence>,
-    /// With every number that led to it.
-    pub verdict: Verdict,
 }
 
 pub(super) fn registered(stated: &Stated<Registered>) -> RegistrationView {
