@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use onscene_sync_core::id::UnitId;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::shift::{Shift, ShiftPost};
 
 /// A time without anybody at the desk of a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gap {
     /// The unit.
     pub unit: UnitId,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::limits::DUTY_IMPORT_ROWS;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::shift::{Plan, ShiftPost};
@@ -15,7 +16,7 @@ use crate::intake::import::cells::moment;
 use crate::intake::import::table::{Line, Table};
 
 /// A line that cannot be taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WrongLine {
     /// Its number in the file, from 1.
     pub line: u64,

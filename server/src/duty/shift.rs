@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use onscene_sync_core::id::{DeviceId, PersonId, UnitId};
 use onscene_sync_core::limits::DUTY_SHIFT_MS;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -22,7 +23,9 @@ const EARLY_MS: i64 = 60 * 60_000;
 const MOST: i64 = 20_000;
 
 /// What somebody stands by for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ShiftPost {
     /// The desk: takes calls and orders (值守).
@@ -34,7 +37,7 @@ pub enum ShiftPost {
 }
 
 /// A shift of the roster. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Shift {
     /// Its number.
     pub id: i64,
@@ -59,7 +62,7 @@ pub struct Shift {
 }
 
 /// Somebody on duty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OnDuty {
     /// Who.
     pub person: PersonId,

@@ -15,14 +15,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::response::NoContent;
 use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cases::Nothing;
-use super::etag::{IfMatch, changed, etag};
+use super::etag::{IfMatch, Tagged, changed};
 use super::extract::{BodyBytes, JsonBody, PathOf, QueryOf};
+use super::idempotency::{Command, Created, IdempotencyKey, Made};
 use super::people::{Person, has_left, require_locked};
 use super::units::{require, select};
 use super::{Problem, statistics};
@@ -43,20 +46,43 @@ pub fn routes() -> Routes {
     let (all, one) = ("/v1/duty/shifts", "/v1/duty/shifts/{id}");
     Routes::new()
         .get("/v1/duty/now", reading, now)
+        .about("Says who stands by now.")
+        .with(|operation| operation.may_refuse(&[404]))
         .get("/v1/duty/gaps", reading, list_gaps)
+        .about("Says when nobody is at a desk.")
+        .with(|operation| operation.may_refuse(&[404]))
         .get(all, reading, list_shifts)
+        .about("Lists the shifts of some days.")
+        .with(|operation| operation.may_refuse(&[404]))
         .get(one, reading, show)
+        .about("Shows a shift.")
         .post(all, managing, plan)
+        .about("Plans a shift.")
         .put(one, managing, change)
+        .about("Changes a shift; what of it has begun stands.")
+        .with(|operation| operation.may_refuse(&[409]))
         .delete(one, managing, remove)
+        .about("Takes a shift that has not begun off the roster.")
+        .with(|operation| operation.may_refuse(&[409]))
         .post("/v1/duty/shifts/{id}/swap", managing, swap)
+        .about("Lets two people swap shifts.")
+        .with(|operation| operation.may_refuse(&[409, 412]))
         .post("/v1/duty/imports", managing, import)
+        .about("Takes a table of shifts, wholly or not at all.")
+        .with(|operation| {
+            operation.takes_bytes("text/csv");
+            operation.may_refuse(&[422]);
+        })
         .post("/v1/duty/sign-on", Access::May(Action::StandDuty), arrive)
+        .about("Takes over duty: \"I am here\".")
+        .with(|operation| operation.may_refuse(&[409]))
         .post("/v1/duty/sign-off", Access::May(Action::StandDuty), leave)
+        .about("Leaves duty.")
+        .with(|operation| operation.may_refuse(&[409]))
 }
 
 /// `POST /v1/duty/shifts`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanShift {
     /// At which unit; the top unit's is the command centre's.
@@ -72,7 +98,7 @@ pub struct PlanShift {
 }
 
 /// `PUT /v1/duty/shifts/{id}`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeShift {
     /// By whom.
@@ -86,7 +112,7 @@ pub struct ChangeShift {
 }
 
 /// `POST /v1/duty/shifts/{id}/swap`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwapShifts {
     /// The shift whose person takes this one, and gives up that one.
@@ -96,7 +122,7 @@ pub struct SwapShifts {
 }
 
 /// The days and units of a question.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhichDuty {
     /// Only of this unit and those below it.
@@ -108,7 +134,7 @@ pub struct WhichDuty {
 }
 
 /// `GET /v1/duty/now`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhichUnit {
     /// Only of this unit and those below it.
@@ -116,7 +142,7 @@ pub struct WhichUnit {
 }
 
 /// Who stands by.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DutyNow {
     /// The moment that this is said of.
     pub at: Millis,
@@ -125,7 +151,7 @@ pub struct DutyNow {
 }
 
 /// Who stands by at a unit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct UnitDuty {
     /// The unit.
     pub unit: UnitId,
@@ -136,14 +162,14 @@ pub struct UnitDuty {
 }
 
 /// Shifts, in order of their beginning.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Shifts {
     /// The shifts.
     pub shifts: Vec<Shift>,
 }
 
 /// `GET /v1/duty/gaps`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Gaps {
     /// By unit and time.
     pub gaps: Vec<Gap>,
@@ -161,7 +187,7 @@ impl From<DutyError> for Problem {
             DutyError::Conflict { code, why } => {
                 Self::new(StatusCode::CONFLICT, code, "The roster does not stand so").detail(why)
             }
-            DutyError::Changed(version) => changed(version),
+            DutyError::Changed(_) => changed(),
             DutyError::Lines(lines) => {
                 let said: Vec<_> =
                     lines.iter().map(|one| format!("line {}: {}", one.line, one.why)).collect();
@@ -171,12 +197,6 @@ impl From<DutyError> for Problem {
             }
         }
     }
-}
-
-type Tagged = ([(HeaderName, HeaderValue); 1], Json<Shift>);
-
-fn tagged(shift: Shift) -> Tagged {
-    ([etag(shift.version)], Json(shift))
 }
 
 async fn now(
@@ -238,91 +258,99 @@ async fn show(
     State(app): State<App>,
     viewer: Viewer,
     PathOf(id): PathOf<i64>,
-) -> Result<Tagged, Problem> {
+) -> Result<Tagged<Shift>, Problem> {
     let read = app.store.with_read("duty.show", (viewer, id), |tx, (viewer, id)| {
         Box::pin(async move { within(tx, viewer, Action::ReadDuty, *id).await })
     });
-    Ok(tagged(read.await?))
+    Ok(Tagged(read.await?))
 }
 
 async fn plan(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<PlanShift>,
-) -> Result<(StatusCode, Tagged), Problem> {
+) -> Result<Made<Shift>, Problem> {
+    let command = Command::new(viewer.person, key, "shift", &body)?;
     let PlanShift { unit, person, post, from, until } = body;
     let new = Plan { unit, person, post, from, until };
-    let input = (hand(&app, &viewer), viewer, new);
-    let planned = app.store.with_tx("duty.plan", input, |tx, (hand, viewer, new)| {
+    let input = (hand(&app, &viewer), viewer, new, command);
+    let planned = app.store.with_tx("duty.plan", input, |tx, (hand, viewer, new, command)| {
         Box::pin(async move {
             may_stand(tx, viewer, new).await?;
-            Ok::<_, Problem>(shift::plan(tx, new, *hand).await?)
+            if let Some(reply) = command.begin(tx, hand.at).await? {
+                return Ok(reply);
+            }
+            let shift = shift::plan(tx, new, *hand).await?;
+            command.made(tx, &shift).await
         })
     });
-    Ok((StatusCode::CREATED, tagged(planned.await?)))
+    Ok(planned.await?.into())
 }
 
 async fn change(
     State(app): State<App>,
     viewer: Viewer,
-    IfMatch(version): IfMatch,
+    seen: IfMatch,
     PathOf(id): PathOf<i64>,
     JsonBody(body): JsonBody<ChangeShift>,
-) -> Result<Tagged, Problem> {
-    let input = (hand(&app, &viewer), viewer, id, version, body);
-    let changed =
-        app.store.with_tx("duty.change", input, |tx, (hand, viewer, id, version, body)| {
-            Box::pin(async move {
-                let stands = within(tx, viewer, Action::ManageDuty, *id).await?;
-                let ChangeShift { person, post, from, until } = *body;
-                let new = Plan { unit: stands.unit, person, post, from, until };
-                may_stand(tx, viewer, &new).await?;
-                Ok::<_, Problem>(shift::change(tx, *id, *version, &new, *hand).await?)
-            })
-        });
-    Ok(tagged(changed.await?))
+) -> Result<Tagged<Shift>, Problem> {
+    let input = (hand(&app, &viewer), viewer, id, seen, body);
+    let changed = app.store.with_tx("duty.change", input, |tx, (hand, viewer, id, seen, body)| {
+        Box::pin(async move {
+            let stands = within(tx, viewer, Action::ManageDuty, *id).await?;
+            seen.holds(&stands)?;
+            let ChangeShift { person, post, from, until } = *body;
+            let new = Plan { unit: stands.unit, person, post, from, until };
+            may_stand(tx, viewer, &new).await?;
+            Ok::<_, Problem>(shift::change(tx, *id, stands.version, &new, *hand).await?)
+        })
+    });
+    Ok(Tagged(changed.await?))
 }
 
 async fn remove(
     State(app): State<App>,
     viewer: Viewer,
-    IfMatch(version): IfMatch,
+    seen: IfMatch,
     PathOf(id): PathOf<i64>,
-) -> Result<StatusCode, Problem> {
-    let input = (hand(&app, &viewer), viewer, id, version);
-    let removed = app.store.with_tx("duty.remove", input, |tx, (hand, viewer, id, version)| {
+) -> Result<NoContent, Problem> {
+    let input = (hand(&app, &viewer), viewer, id, seen);
+    let removed = app.store.with_tx("duty.remove", input, |tx, (hand, viewer, id, seen)| {
         Box::pin(async move {
-            within(tx, viewer, Action::ManageDuty, *id).await?;
-            Ok::<_, Problem>(shift::remove(tx, *id, *version, *hand).await?)
+            let stands = within(tx, viewer, Action::ManageDuty, *id).await?;
+            seen.holds(&stands)?;
+            Ok::<_, Problem>(shift::remove(tx, *id, stands.version, *hand).await?)
         })
     });
     removed.await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 async fn swap(
     State(app): State<App>,
     viewer: Viewer,
-    IfMatch(version): IfMatch,
+    seen: IfMatch,
     PathOf(id): PathOf<i64>,
     JsonBody(body): JsonBody<SwapShifts>,
 ) -> Result<Json<Shifts>, Problem> {
     if body.with == id {
         return Err(Problem::invalid("`with` names the shift itself: name the other one"));
     }
-    let input = (hand(&app, &viewer), viewer, (id, version), (body.with, body.version));
-    let swapped = app.store.with_tx("duty.swap", input, |tx, (hand, viewer, one, other)| {
+    let input = (hand(&app, &viewer), viewer, (id, seen), (body.with, body.version));
+    let swapped = app.store.with_tx("duty.swap", input, |tx, (hand, viewer, (id, seen), other)| {
         Box::pin(async move {
-            let mut people = Vec::new();
-            for shift in [one.0, other.0] {
-                people.push(within(tx, viewer, Action::ManageDuty, shift).await?.person);
-            }
+            let stands = within(tx, viewer, Action::ManageDuty, *id).await?;
+            seen.holds(&stands)?;
+            let one = (*id, stands.version);
+            let with = within(tx, viewer, Action::ManageDuty, other.0).await?;
             // Everybody locks people in one order.
+            let mut people = [stands.person, with.person];
             people.sort_unstable();
             for person in people {
                 require_locked(tx, person).await?;
             }
-            Ok::<_, Problem>(shift::swap(tx, *one, *other, *hand).await?)
+            Ok::<_, Problem>(shift::swap(tx, one, *other, *hand).await?)
         })
     });
     Ok(Json(Shifts { shifts: swapped.await?.to_vec() }))
@@ -332,14 +360,14 @@ async fn import(
     State(app): State<App>,
     viewer: Viewer,
     BodyBytes(file): BodyBytes,
-) -> Result<(StatusCode, Json<Shifts>), Problem> {
+) -> Result<Created<Shifts>, Problem> {
     let sweep = viewer.sweep(Action::ManageDuty, None)?;
     let offset = policy_in_force()?.utc_offset_min;
     let input = (hand(&app, &viewer), sweep, file, offset);
     let taken = app.store.with_tx("duty.import", input, |tx, (hand, sweep, file, offset)| {
         Box::pin(async move { take_table(tx, sweep, file, *offset, *hand).await })
     });
-    Ok((StatusCode::CREATED, Json(Shifts { shifts: taken.await? })))
+    Ok(Created(Shifts { shifts: taken.await? }))
 }
 
 async fn take_table(

@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use onscene_sync_core::place::Degrees;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Problem;
@@ -18,12 +19,15 @@ use crate::statistics::period::Period;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/hotspots", Access::May(Action::ReadStatistics), show)
+    Routes::new()
+        .get("/v1/hotspots", Access::May(Action::ReadStatistics), show)
+        .about("Names what most complaints of a period are about, and where.")
+        .with(|operation| operation.may_refuse(&[404]))
 }
 
 /// The hotspots of a period; drills are out. Each list is the smallest set that makes up half of the
 /// whole, or the first ten.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Hotspots {
     /// The first day.
     pub from: String,
@@ -44,7 +48,7 @@ pub struct Hotspots {
 }
 
 /// One hotspot.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Hotspot {
     /// What it is: a name of the API, an id, or a cell of the map.
     pub key: String,

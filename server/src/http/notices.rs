@@ -10,11 +10,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::extract::{JsonBody, QueryOf};
-use super::statistics::page_size;
+use super::page;
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Viewer};
 use crate::cases::list::PAGE;
@@ -23,15 +24,16 @@ use crate::store::StoreError;
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/notices", Access::May(Action::ReadNotices), list_notices).post(
-        "/v1/notices/read",
-        Access::May(Action::ReadNotices),
-        mark,
-    )
+    let reading = Access::May(Action::ReadNotices);
+    Routes::new()
+        .get("/v1/notices", reading, list_notices)
+        .about("Lists what the caller was told, the oldest first.")
+        .post("/v1/notices/read", reading, mark)
+        .about("Marks notices of the caller as read.")
 }
 
 /// `GET /v1/notices`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListNotices {
     /// Only those after this number; from the beginning if absent.
@@ -45,7 +47,7 @@ pub struct ListNotices {
 }
 
 /// A page of notices.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Notices {
     /// Oldest first.
     pub notices: Vec<Told>,
@@ -56,7 +58,7 @@ pub struct Notices {
 }
 
 /// `POST /v1/notices/read`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MarkRead {
     /// Their numbers, up to [`PAGE`].
@@ -64,7 +66,7 @@ pub struct MarkRead {
 }
 
 /// What is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Unread {
     /// How many are not marked as read.
     pub unread: i64,
@@ -75,7 +77,7 @@ async fn list_notices(
     viewer: Viewer,
     QueryOf(query): QueryOf<ListNotices>,
 ) -> Result<Json<Notices>, Problem> {
-    let limit = page_size(query.limit)?;
+    let limit = page::size(query.limit)?;
     let ask = Ask { person: viewer.person, after: query.after, unread: query.unread, limit };
     let read = app.store.with_read("notices.list", ask, |tx, ask| {
         Box::pin(async move {

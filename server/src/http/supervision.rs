@@ -14,18 +14,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
 use onscene_sync_core::fact::body::{Manner, Supervised};
 use onscene_sync_core::id::{DocId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::{Date, Month};
 
 use super::Problem;
-use super::command::{Call, command, scope_of};
+use super::command::{Call, Commanded, command, scope_of};
 use super::extract::{JsonBody, PathOf, QueryOf};
-use super::idempotency::IdempotencyKey;
+use super::idempotency::{Command, IdempotencyKey, Made};
 use super::statistics::days;
 use super::units::require;
 use crate::app::App;
@@ -43,17 +42,29 @@ pub fn routes() -> Routes {
     let doing = Access::Desk(Action::Supervise);
     Routes::new()
         .get("/v1/drill-approvals", Access::Desk(Action::ReadDrills), list_approvals)
+        .about("Lists approvals of drills, the newest first.")
         .post("/v1/drill-approvals", Access::Desk(Action::ApproveDrills), approve_drill)
+        .about("Approves a drill.")
         .get("/v1/special-checks", reading, list_checks)
+        .about("Lists special checks, and the months without one.")
+        .with(|operation| operation.may_refuse(&[404]))
         .post("/v1/special-checks", doing, begin_check)
+        .about("Begins a special check.")
         .post("/v1/special-checks/{id}/finding", doing, conclude_check)
+        .about("Says what a special check found.")
+        .with(|operation| operation.may_refuse(&[409]))
         .get("/v1/hard-cases", reading, hard_cases)
+        .about("Lists matters that came again over several handling periods.")
+        .with(|operation| operation.may_refuse(&[404]))
         .get("/v1/media-cases", reading, media_cases)
+        .about("Lists cases from the media, and what supervision owes.")
+        .with(|operation| operation.may_refuse(&[404]))
         .post("/v1/cases/{id}/supervisions", doing, supervise_case)
+        .about("Says what supervision of a case came to.")
 }
 
 /// `POST /v1/drill-approvals`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveDrill {
     /// What is to be tested, and why.
@@ -61,14 +72,14 @@ pub struct ApproveDrill {
 }
 
 /// `GET /v1/drill-approvals`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Approvals {
     /// The newest first.
     pub approvals: Vec<Approval>,
 }
 
 /// `GET /v1/special-checks`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListChecks {
     /// The first month, `2026-01`; with neither month, the last twelve.
@@ -80,7 +91,7 @@ pub struct ListChecks {
 }
 
 /// Special checks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SpecialChecks {
     /// The newest first.
     pub checks: Vec<Check>,
@@ -90,7 +101,7 @@ pub struct SpecialChecks {
 }
 
 /// `POST /v1/special-checks`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeginCheck {
     /// What is checked.
@@ -103,7 +114,7 @@ pub struct BeginCheck {
 }
 
 /// `POST /v1/special-checks/{id}/finding`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConcludeCheck {
     /// Whether it was in order.
@@ -113,7 +124,7 @@ pub struct ConcludeCheck {
 }
 
 /// Days and units of a question.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhichCases {
     /// The first day, `2026-10-01`,
@@ -128,21 +139,21 @@ pub struct WhichCases {
 }
 
 /// `GET /v1/hard-cases`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HardCases {
     /// Those of which a case came in these days, the newest first.
     pub hard_cases: Vec<HardCase>,
 }
 
 /// `GET /v1/media-cases`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MediaCases {
     /// The newest first.
     pub media_cases: Vec<MediaCase>,
 }
 
 /// `POST /v1/cases/{id}/supervisions`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuperviseCase {
     /// How.
@@ -161,13 +172,21 @@ async fn list_approvals(State(app): State<App>) -> Result<Json<Approvals>, Probl
 async fn approve_drill(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<ApproveDrill>,
-) -> Result<(StatusCode, Json<Approval>), Problem> {
-    let input = (viewer.person, body.reason, app.now());
-    let approved = app.store.with_tx("drills.approve", input, |tx, (by, reason, now)| {
-        Box::pin(approve(tx, *by, reason, *now))
+) -> Result<Made<Approval>, Problem> {
+    let command = Command::new(viewer.person, key, "drill_approval", &body)?;
+    let input = (viewer.person, body.reason, app.now(), command);
+    let approved = app.store.with_tx("drills.approve", input, |tx, (by, reason, now, command)| {
+        Box::pin(async move {
+            if let Some(reply) = command.begin(tx, *now).await? {
+                return Ok::<_, Problem>(reply);
+            }
+            let approval = approve(tx, *by, reason, *now).await?;
+            command.made(tx, &approval).await
+        })
     });
-    Ok((StatusCode::CREATED, Json(approved.await?)))
+    Ok(approved.await?.into())
 }
 
 async fn list_checks(
@@ -223,21 +242,27 @@ fn months(first: Date, last: Date) -> Vec<String> {
 async fn begin_check(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<BeginCheck>,
-) -> Result<(StatusCode, Json<Check>), Problem> {
+) -> Result<Made<Check>, Problem> {
     viewer.may(Action::Supervise, &Scope::Unit(body.unit))?;
-    let input = (app.clone(), viewer, body);
-    let begun = app.store.with_tx("checks.begin", input, |tx, (app, viewer, body)| {
+    let command = Command::new(viewer.person, key, "special_check", &body)?;
+    let input = (app.clone(), viewer, body, command);
+    let begun = app.store.with_tx("checks.begin", input, |tx, (app, viewer, body, command)| {
         Box::pin(async move {
+            if let Some(reply) = command.begin(tx, app.now()).await? {
+                return Ok(reply);
+            }
             require(tx, body.unit).await?;
             if let Some(case) = body.case {
                 viewer.may(Action::ReadCases, &scope_of(tx, case).await?)?;
             }
             let new = Begin { subject: body.subject, unit: body.unit, case: body.case };
-            Ok::<_, Problem>(check::begin(tx, app, viewer.person, new).await?)
+            let check = check::begin(tx, app, viewer.person, new).await?;
+            command.made(tx, &check).await
         })
     });
-    Ok((StatusCode::CREATED, Json(begun.await?)))
+    Ok(begun.await?.into())
 }
 
 async fn conclude_check(
@@ -298,7 +323,7 @@ async fn supervise_case(
     key: IdempotencyKey,
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<SuperviseCase>,
-) -> Result<Response, Problem> {
+) -> Result<Commanded, Problem> {
     let SuperviseCase { manner, handling, result } = body.clone();
     let done = Supervised { manner, handling, result, by: viewer.person };
     let call = Call::on(&app, viewer, key, Action::Supervise, id, "supervise", &body)?;

@@ -12,14 +12,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use onscene_sync_core::id::{DocId, UnitId};
 use onscene_sync_core::place::Site;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::command::scope_of;
-use super::etag::{IfMatch, changed, etag};
+use super::etag::{IfMatch, Tagged, changed};
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::units::{self, require, unknown_unit};
 use crate::app::App;
@@ -35,14 +36,20 @@ pub fn routes() -> Routes {
     let path = "/v1/units/{id}/territory";
     Routes::new()
         .get(path, Access::May(Action::ReadUnits), show)
+        .about("Shows a unit's territory.")
         .put(path, Access::Desk(Action::ManageUnits), set)
+        .about("Sets a unit's territory.")
         .delete(path, Access::Desk(Action::ManageUnits), remove)
+        .about("Removes a unit's territory; earlier versions stay.")
         .get("/v1/cases/{id}/unit-suggestions", Access::Desk(Action::DispatchCases), of_case)
+        .about("Suggests units for the place of a case.")
+        .with(|operation| operation.may_refuse(&[409]))
         .post("/v1/unit-suggestions", Access::Desk(Action::RegisterCases), of_place)
+        .about("Suggests units for a place.")
 }
 
 /// `PUT /v1/units/{id}/territory`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetTerritory {
     /// Datum of all corners; never implied.
@@ -52,7 +59,7 @@ pub struct SetTerritory {
 }
 
 /// `POST /v1/unit-suggestions`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskUnits {
     /// Where.
@@ -60,17 +67,11 @@ pub struct AskUnits {
 }
 
 /// `GET /v1/units/{id}/territory`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhichVersion {
     /// An earlier version; the newest if absent.
     pub version: Option<u32>,
-}
-
-type Tagged = ([(HeaderName, HeaderValue); 1], Json<Territory>);
-
-fn tagged(territory: Territory) -> Tagged {
-    ([etag(territory.version)], Json(territory))
 }
 
 impl From<OutlineError> for Problem {
@@ -84,7 +85,7 @@ async fn show(
     viewer: Viewer,
     PathOf(unit): PathOf<UnitId>,
     QueryOf(query): QueryOf<WhichVersion>,
-) -> Result<Tagged, Problem> {
+) -> Result<Tagged<Territory>, Problem> {
     viewer.may(Action::ReadUnits, &Scope::Unit(unit))?;
     let version = query.version.map(i64::from);
     let read = app.store.with_read("territory.show", (unit, version), |tx, (unit, version)| {
@@ -94,8 +95,8 @@ async fn show(
         })
     });
     match (read.await?, version) {
-        (Some(territory), _) => Ok(tagged(territory)),
-        (None, None | Some(0)) => Ok(tagged(Territory::none(unit))),
+        (Some(territory), _) => Ok(Tagged(territory)),
+        (None, None | Some(0)) => Ok(Tagged(Territory::none(unit))),
         (None, Some(version)) => {
             Err(Problem::not_found(format!("the unit's territory has no version {version}")))
         }
@@ -105,47 +106,49 @@ async fn show(
 async fn set(
     State(app): State<App>,
     viewer: Viewer,
-    IfMatch(version): IfMatch,
+    seen: IfMatch,
     PathOf(unit): PathOf<UnitId>,
     JsonBody(SetTerritory { datum, geometry }): JsonBody<SetTerritory>,
-) -> Result<Tagged, Problem> {
+) -> Result<Tagged<Territory>, Problem> {
     let checked = tokio::task::spawn_blocking(move || {
         let area = geometry.check(datum)?;
         Ok::<_, OutlineError>(Outline { datum, geometry, area })
     });
     let outline = checked.await.map_err(|error| Problem::internal(&error))??;
-    put(app, viewer, unit, version, Some(outline)).await
+    put(app, viewer, unit, seen, Some(outline)).await
 }
 
 async fn remove(
     State(app): State<App>,
     viewer: Viewer,
-    IfMatch(version): IfMatch,
+    seen: IfMatch,
     PathOf(unit): PathOf<UnitId>,
-) -> Result<Tagged, Problem> {
-    put(app, viewer, unit, version, None).await
+) -> Result<Tagged<Territory>, Problem> {
+    put(app, viewer, unit, seen, None).await
 }
 
 async fn put(
     app: App,
     viewer: Viewer,
     unit: UnitId,
-    version: i64,
+    seen: IfMatch,
     outline: Option<Outline>,
-) -> Result<Tagged, Problem> {
+) -> Result<Tagged<Territory>, Problem> {
     viewer.may(Action::ManageUnits, &Scope::Unit(unit))?;
-    let input = (unit, version, outline, (viewer.person, app.now()));
-    let put = app.store.with_tx("territory.put", input, |tx, (unit, version, outline, hand)| {
+    let input = (unit, seen, outline, (viewer.person, app.now()));
+    let put = app.store.with_tx("territory.put", input, |tx, (unit, seen, outline, hand)| {
         Box::pin(async move {
             require(tx, *unit).await?;
-            let stands = find(tx, *unit, None).await?;
-            if outline.is_none() && stands.is_none_or(|stands| stands.geometry.is_none()) {
+            let stands = find(tx, *unit, None).await?.unwrap_or_else(|| Territory::none(*unit));
+            seen.holds(&stands)?;
+            if outline.is_none() && stands.geometry.is_none() {
                 return Err(Problem::not_found("the unit has no territory that could be removed"));
             }
-            replace(tx, *unit, *version, outline.as_ref(), *hand).await?.map_err(changed)
+            let put = replace(tx, *unit, stands.version, outline.as_ref(), *hand).await?;
+            put.map_err(|_| changed())
         })
     });
-    Ok(tagged(put.await?))
+    Ok(Tagged(put.await?))
 }
 
 async fn of_case(

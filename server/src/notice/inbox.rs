@@ -4,6 +4,7 @@
 use onscene_sync_core::id::{DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::rules::escalation::Because;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -14,7 +15,7 @@ use crate::hub::inconsistent;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// An order is overdue: a rung of the ladder was taken.
@@ -68,7 +69,7 @@ impl Notice {
 }
 
 /// A notice in somebody's inbox. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Told {
     /// Its number in this inbox, from 1, without gaps.
     pub n: i64,

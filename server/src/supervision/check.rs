@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use onscene_sync_core::id::{DocId, PersonId, UnitId};
 use onscene_sync_core::rules::policy::Policy;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -24,7 +25,7 @@ use crate::vault::guard;
 const SHOWN: i64 = 500;
 
 /// What is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// Whether somebody stands by (值班).
@@ -38,7 +39,7 @@ pub enum Subject {
 }
 
 /// A special check. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
     /// Its number.
     pub id: i64,

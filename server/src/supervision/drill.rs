@@ -2,6 +2,7 @@
 
 use onscene_sync_core::id::{DocId, PersonId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 
@@ -15,7 +16,7 @@ const VALID_MS: i64 = 7 * 24 * 3_600_000;
 const SHOWN: i64 = 200;
 
 /// An approval. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Approval {
     /// Its number: what the registration of the drill names.
     pub id: i64,

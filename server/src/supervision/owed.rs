@@ -8,6 +8,7 @@ use onscene_sync_core::id::{DocId, UnitId};
 use onscene_sync_core::rules::policy::Policy;
 use onscene_sync_core::rules::repeat::handling_periods;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -23,7 +24,7 @@ pub const PERIODS: usize = 3;
 const SHOWN: i64 = 200;
 
 /// A matter that came again and again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HardCase {
     /// Over how many handling periods.
     pub periods: usize,
@@ -38,7 +39,7 @@ pub struct HardCase {
 }
 
 /// How a case was handled. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Handled {
     /// The case.
     pub case: DocId,
@@ -63,7 +64,7 @@ pub struct Handled {
 }
 
 /// A media report with what supervision owes it. Moments are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MediaCase {
     /// The case.
     pub case: DocId,

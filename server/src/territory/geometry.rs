@@ -15,6 +15,7 @@ use onscene_sync_core::limits::{
 use onscene_sync_core::place::datum::convert;
 use onscene_sync_core::place::plane::{Plane, Point, distance_m};
 use onscene_sync_core::place::{Datum, Degrees, PlaceError, Position, Shape, Site};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -22,7 +23,7 @@ use thiserror::Error;
 const CIRCLE_CORNERS: u32 = 64;
 
 /// The datum of an outline; never implied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OutlineDatum {
     /// What satellites give.
@@ -51,7 +52,7 @@ pub type Corner = [f64; 2];
 pub type Rings = Vec<Vec<Corner>>;
 
 /// A GeoJSON geometry of an area.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
 pub enum Geometry {
     /// One area.

@@ -3,6 +3,7 @@
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
@@ -14,7 +15,7 @@ use crate::hub::inconsistent;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The ground that a unit answers for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Territory {
     /// The unit.
     pub unit: UnitId,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use onscene_sync_core::id::UnitId;
 use onscene_sync_core::place::Site;
 use onscene_sync_core::time::Millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
@@ -23,7 +24,7 @@ const LOOKED_AT: i64 = 100;
 const NOTHING: f64 = 1e-6;
 
 /// What a place suggests. A person decides.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Suggestions {
     /// Units whose territory holds or touches the place: those that only touch it last, else the
     /// smallest first.
@@ -37,7 +38,7 @@ pub struct Suggestions {
 }
 
 /// A unit that may be responsible.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SuggestedUnit {
     /// The unit.
     pub unit: UnitId,
