@@ -19,6 +19,10 @@ use crate::store::{RowExt as _, StoreError, Tx};
 
 /// How long before a shift begins it can be taken over (ours).
 const EARLY_MS: i64 = 60 * 60_000;
+/// How long ago a shift may have begun when it is planned (ours): somebody has stepped in.
+const LATE_MS: i64 = 60 * 60_000;
+/// How long after its end a shift can be left on record (ours). What was forgotten longer ago stays open.
+const FORGOTTEN_MS: i64 = 24 * 60 * 60_000;
 /// Shifts that one question reads at most.
 const MOST: i64 = 20_000;
 
@@ -115,6 +119,7 @@ pub async fn plan(tx: &mut Tx, plan: &Plan, hand: Hand) -> Result<Shift, DutyErr
     if plan.until <= hand.at {
         return Err(over());
     }
+    require_ahead(plan, hand.at)?;
     require_free(tx, plan, &[]).await?;
     let row = sqlx::query(
         "INSERT INTO duty_shift (unit_id, person_id, post, from_at, until_at, version) \
@@ -152,6 +157,9 @@ pub async fn change(
         let why = "the shift has begun: only its end can be changed, to now or later; end it and \
                    plan another one";
         return Err(DutyError::Conflict { code: "shift_begun", why: why.to_owned() });
+    }
+    if new.from != stands.from {
+        require_ahead(new, hand.at)?;
     }
     require_free(tx, new, &[id]).await?;
     write(tx, id, new).await?;
@@ -237,9 +245,10 @@ pub async fn sign_off(
 ) -> Result<Shift, DutyError> {
     let sql = format!(
         "{SELECT} WHERE d.person_id = $1 AND d.removed_at IS NULL AND d.signed_on_at IS NOT NULL \
-         AND d.signed_off_at IS NULL ORDER BY d.from_at LIMIT 1"
+         AND d.signed_off_at IS NULL AND d.until_at > $2 ORDER BY d.from_at DESC LIMIT 1"
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(&hand.by.as_bytes()[..]);
+    let query = query.bind(hand.at.plus(-FORGOTTEN_MS).0);
     let row = query.fetch_optional(tx.conn()).await.map_err(StoreError::from)?;
     let Some(shift) = row.as_ref().map(read).transpose()? else {
         let why = "you have taken over no shift that is still open: sign on first";
@@ -350,6 +359,15 @@ fn check(plan: &Plan) -> Result<(), DutyError> {
 fn over() -> DutyError {
     let why = "the shift is over: what was stays on record".to_owned();
     DutyError::Conflict { code: "shift_over", why }
+}
+
+/// Nobody fills the gaps of the past afterwards.
+fn require_ahead(plan: &Plan, now: Millis) -> Result<(), DutyError> {
+    if plan.from >= now.plus(-LATE_MS) {
+        return Ok(());
+    }
+    let why = "a shift is planned from now on, or from an hour ago: what was stays on record";
+    Err(DutyError::Conflict { code: "shift_past", why: why.to_owned() })
 }
 
 /// Whether a shift stands on record as having begun.

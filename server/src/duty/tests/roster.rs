@@ -53,7 +53,8 @@ async fn nobody_is_at_two_posts_at_once(store: TestStore) {
     };
     let refused = plan(&bureau.other, "team", (11, 13)).await.expect(409, "at_two_posts");
     assert!(refused.body["detail"].as_str().unwrap().contains("A inspector"), "{}", refused.body);
-    plan(&bureau.squad, "desk", (-2, 1)).await.expect(409, "at_two_posts");
+    plan(&bureau.squad, "desk", (-1, 1)).await.expect(409, "at_two_posts");
+    plan(&bureau.squad, "desk", (-2, 1)).await.expect(409, "shift_past");
     plan(&bureau.other, "team", (12, 13)).await.expect(201, "");
     let colleague = bureau.world.person(Role::Inspector, &bureau.squad).await;
     bureau.on_duty(&colleague, &bureau.squad, "desk", (0, 12)).await;
@@ -170,9 +171,22 @@ async fn whoever_stands_by_says_so_on_record(store: TestStore) {
     let now = bureau.get(&bureau.centre, &path).await.ok();
     assert_eq!(now["units"][0]["on_duty"], json!([]), "who has left is not on duty");
     sign("/v1/duty/sign-off").await.expect(409, "not_signed_on");
+
+    // A shift that somebody forgot to leave is not left days later in place of today's.
+    bureau.on_duty(&inspector.person, &bureau.squad, "desk", (8, 20)).await;
+    bureau.world.clock.advance(8 * HOUR);
+    let forgotten = sign("/v1/duty/sign-on").await.ok();
+    bureau.world.clock.advance(48 * HOUR);
+    sign("/v1/duty/sign-off").await.expect(409, "not_signed_on");
+    let today = bureau.on_duty(&inspector.person, &bureau.squad, "desk", (0, 9)).await;
+    sign("/v1/duty/sign-on").await.ok();
+    assert_eq!(sign("/v1/duty/sign-off").await.ok()["id"], today["id"]);
+    let path = format!("/v1/duty/shifts/{}", forgotten["id"]);
+    let open = bureau.get(&bureau.leader, &path).await.ok();
+    assert_eq!(open["signed_off_at"], serde_json::Value::Null);
     let mut logged = bureau.logged("duty_signed").await;
     logged.sort_unstable();
-    assert_eq!(logged, ["off", "on"]);
+    assert_eq!(logged, ["off", "off", "on", "on", "on"]);
 }
 
 async fn a_leader_plans_for_their_own_units_alone(store: TestStore) {
