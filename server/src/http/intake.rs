@@ -23,10 +23,10 @@ use crate::intake::at_once::{answer, refuse};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    let dispatching = Access::May(Action::DispatchCases);
-    Routes::new().post("/v1/cases/{id}/refusal", dispatching, refuse_case).post(
+    let registering = Access::May(Action::RegisterCases);
+    Routes::new().post("/v1/cases/{id}/refusal", registering, refuse_case).post(
         "/v1/cases/{id}/answer",
-        dispatching,
+        registering,
         answer_case,
     )
 }
@@ -59,7 +59,7 @@ async fn refuse_case(
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<RefuseCase>,
 ) -> Result<Response, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "refuse", &body)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "refuse", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
             let by = call.viewer.person;
@@ -76,7 +76,7 @@ async fn answer_case(
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<AnswerCase>,
 ) -> Result<Response, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "answer", &body)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "answer", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
             let by = call.viewer.person;

@@ -5,6 +5,7 @@
 //! are [`Problem`]s (RFC 9457); bodies come in through [`extract`], so that a refused one is a
 //! problem too.
 
+pub mod accounts;
 pub mod audit;
 pub mod bundle;
 pub mod call_backs;
@@ -34,6 +35,8 @@ pub mod quarantine;
 pub mod repeats;
 pub mod reviews;
 mod serve;
+pub mod sessions;
+pub mod sign_in;
 pub mod statistics;
 pub mod suggestions;
 pub mod sync;
@@ -99,6 +102,9 @@ pub(crate) fn api() -> Routes {
         .merge(intake::routes())
         .merge(repeats::routes())
         .merge(suggestions::routes())
+        .merge(sign_in::routes())
+        .merge(sessions::routes())
+        .merge(accounts::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never

@@ -34,8 +34,8 @@ pub fn routes() -> Routes {
     Routes::new()
         .post("/v1/repeat-search", Access::Desk(Action::RegisterCases), search)
         .get(path, Access::Desk(Action::FindRepeats), show)
-        .post(path, Access::Desk(Action::DispatchCases), decide)
-        .post(taking_back, Access::Desk(Action::DispatchCases), withdraw)
+        .post(path, Access::Desk(Action::RegisterCases), decide)
+        .post(taking_back, Access::Desk(Action::RegisterCases), withdraw)
 }
 
 /// `POST /v1/repeat-search`: what is known of a matter before it is registered.
@@ -142,7 +142,7 @@ async fn decide(
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Decide>,
 ) -> Result<Response, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "repeat", &body)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "repeat", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
             let by = call.viewer.person;
@@ -160,7 +160,7 @@ async fn withdraw(
     JsonBody(body): JsonBody<Because>,
 ) -> Result<Response, Problem> {
     let what = (statement, &body);
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "no_repeat", &what)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "no_repeat", &what)?;
     command(call, (statement, body), |tx, app, call, (statement, body)| {
         Box::pin(async move {
             let by = call.viewer.person;

@@ -1,7 +1,10 @@
 //! Identity through the real router, on both engines.
 
+pub(crate) mod desk;
 pub(crate) mod kit;
 mod matrix;
 mod organisation;
 mod phones;
 mod requests;
+mod sessions;
+mod sign_in;
