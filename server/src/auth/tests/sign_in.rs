@@ -10,6 +10,7 @@ use crate::auth::Role;
 use crate::auth::signin::session;
 use crate::store::testing::{TestStore, on_each_engine};
 use crate::store::{RowExt as _, Store};
+use crate::telemetry::testing::Lines;
 
 on_each_engine!(
     an_invited_person_chooses_a_password_and_signs_in,
@@ -299,4 +300,33 @@ async fn without_a_provider_there_is_none(store: TestStore) {
     open(&world, "/v1/sign-in/oidc", json!({})).await.expect(404, "no_provider");
     let body = json!({"attempt": "x", "state": "x", "code": "x"});
     open(&world, "/v1/sign-in/oidc/return", body).await.expect(404, "no_provider");
+}
+
+#[tokio::test]
+async fn no_log_line_holds_what_people_sign_in_with() {
+    let lines = Lines::default();
+    let guard = lines.catch();
+    let world = World::new(TestStore::sqlite().await).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li.ming").await;
+    let invitation = invite(&world, &desk.person).await;
+    accept(&world, &invitation, "li.ming", "password1234").await.expect(400, "weak_password");
+    accept(&world, &invitation, "li ming", PASSWORD).await.expect(400, "invalid");
+    let code = desk.next_code(&world);
+    desk.try_with(&world, "another password", &code).await.expect(401, "sign_in_failed");
+    desk.try_with(&world, PASSWORD, &code).await.ok();
+    desk.try_with(&world, PASSWORD, &desk.recovery_codes[0]).await.ok();
+    for _ in 0..5 {
+        desk.try_with(&world, "another password", &code).await.expect(401, "sign_in_failed");
+    }
+    desk.try_with(&world, PASSWORD, &code).await.expect(429, "too_many_tries");
+    world.get(&desk.session, "/v1/me").await.ok();
+    drop(guard);
+    let lines = String::from_utf8(lines.caught()).unwrap();
+    assert!(lines.contains("/v1/sign-in"), "the lines were caught: {lines}");
+    let secrets =
+        ["li.ming", PASSWORD, "another password", "password1234", &invitation, &desk.session];
+    let more = [&code[..], &desk.recovery_codes[0], &desk.secret.base32()];
+    for secret in secrets.iter().map(|text| &text[..]).chain(more) {
+        assert!(!lines.contains(secret), "{secret}");
+    }
 }
