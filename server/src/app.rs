@@ -108,7 +108,7 @@ impl App {
         let first = first_administrator(&*random, SystemClock.now());
         staff::first_administrator(&store, dir, first).await?;
         Ok(Self {
-            auth: Arc::new(Auth::new(&keys.token_seed, &config.http.public_url)?),
+            auth: Arc::new(Auth::new(&keys.token_seed, &config)?),
             config: Arc::new(config),
             store,
             blobs,
@@ -148,7 +148,7 @@ impl App {
         let keys = Keys::ephemeral(&*random);
         let config = Config::for_tests(dir);
         let app = Self {
-            auth: Arc::new(Auth::new(&keys.token_seed, &config.http.public_url)?),
+            auth: Arc::new(Auth::new(&keys.token_seed, &config)?),
             blobs: Blobs::open(&config.blob, dir)?,
             program: this_program(),
             config: Arc::new(config),
@@ -171,9 +171,9 @@ impl App {
     /// # Errors
     /// When the signatures of this build do not work.
     pub fn at_public_url(mut self, public_url: &str) -> Result<Self, SelfTestFailed> {
-        self.auth = Arc::new(Auth::new(&self.keys.token_seed, public_url)?);
         let mut config = Config::clone(&self.config);
         public_url.clone_into(&mut config.http.public_url);
+        self.auth = Arc::new(Auth::new(&self.keys.token_seed, &config)?);
         self.config = Arc::new(config);
         Ok(self)
     }

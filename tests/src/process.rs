@@ -14,7 +14,7 @@ pub struct Server {
     child: Child,
     dir: PathBuf,
     port: u16,
-    database: Option<String>,
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Server {
@@ -23,11 +23,20 @@ impl Server {
     /// # Panics
     /// When it ends, or does not answer within half a minute.
     pub async fn start(dir: &Path, database: Option<String>) -> Self {
+        let settings = database.map(|url| ("ONSCENE_DATABASE__URL", url));
+        Self::start_with(dir, settings.into_iter().collect()).await
+    }
+
+    /// The same with these variables of its configuration.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub async fn start_with(dir: &Path, settings: Vec<(&'static str, String)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
-        let child = spawn(dir, port, database.as_deref());
-        let mut server = Self { child, dir: dir.to_owned(), port, database };
+        let child = spawn(dir, port, &settings);
+        let mut server = Self { child, dir: dir.to_owned(), port, settings };
         server.ready().await;
         server
     }
@@ -55,7 +64,7 @@ impl Server {
     pub async fn kill_and_restart(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-        self.child = spawn(&self.dir, self.port, self.database.as_deref());
+        self.child = spawn(&self.dir, self.port, &self.settings);
         self.ready().await;
     }
 
@@ -100,7 +109,7 @@ impl Server {
     /// What `onscene check` says of the data, and whether it is content.
     #[must_use]
     pub fn check(&self) -> (bool, String) {
-        let mut command = onscene(&self.dir, self.port, self.database.as_deref());
+        let mut command = onscene(&self.dir, self.port, &self.settings);
         let output = command.arg("check").output().expect("the check starts");
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
@@ -114,11 +123,13 @@ impl Drop for Server {
     }
 }
 
-fn spawn(dir: &Path, port: u16, database: Option<&str>) -> Child {
-    onscene(dir, port, database).arg("serve").spawn().expect("the server starts")
+type Settings = [(&'static str, String)];
+
+fn spawn(dir: &Path, port: u16, settings: &Settings) -> Child {
+    onscene(dir, port, settings).arg("serve").spawn().expect("the server starts")
 }
 
-fn onscene(dir: &Path, port: u16, database: Option<&str>) -> Command {
+fn onscene(dir: &Path, port: u16, settings: &Settings) -> Command {
     let mut command = Command::new(binary());
     // What tests are told is no part of the server's configuration.
     let told = std::env::vars_os().map(|(name, _)| name);
@@ -130,10 +141,8 @@ fn onscene(dir: &Path, port: u16, database: Option<&str>) -> Command {
         .env("ONSCENE_HTTP__LISTEN", format!("127.0.0.1:{port}"))
         .env("ONSCENE_HTTP__PUBLIC_URL", format!("http://127.0.0.1:{port}"))
         .env("ONSCENE_LOG__FILTER", "error")
-        .stdin(Stdio::null());
-    if let Some(database) = database {
-        command.env("ONSCENE_DATABASE__URL", database);
-    }
+        .stdin(Stdio::null())
+        .envs(settings.iter().map(|(name, value)| (name, value)));
     command
 }
 

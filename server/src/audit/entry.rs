@@ -108,6 +108,27 @@ actions! {
     /// A kind of matter was changed, closed or opened again; `detail` is its key, `object` the version
     /// (8 bytes).
     MatterChanged = 61, "matter_changed";
+    /// A person signed in; `detail` is how, `object` the session.
+    SignedIn = 70, "signed_in";
+    /// Tries to sign in went over the limit: `subject` is the person, if the account is one's, and
+    /// `detail` whether an account or an address has to wait.
+    SignInDelayed = 71, "sign_in_delayed";
+    /// The person `subject` was invited to sign in.
+    SignInInvited = 72, "sign_in_invited";
+    /// A person chose a password and connected an authenticator.
+    SignInSet = 73, "sign_in_set";
+    /// The password, authenticator and codes of the person `subject` were taken away.
+    SignInReset = 74, "sign_in_reset";
+    /// Sessions of the person `subject` were ended; `object` is which, `detail` why.
+    SessionsEnded = 75, "sessions_ended";
+    /// A person has new recovery codes.
+    RecoveryCodesRenewed = 76, "recovery_codes_renewed";
+    /// A person changed their password.
+    PasswordChanged = 77, "password_changed";
+    /// The person `subject` is known to the identity provider; `object` is a keyed hash of as whom.
+    IdentityLinked = 78, "identity_linked";
+    /// The person `subject` is not known to the identity provider any more.
+    IdentityUnlinked = 79, "identity_unlinked";
     /// A unit's territory was set or removed (`detail`); `object` is its version (8 bytes) and the
     /// SHA-256 of its outline.
     TerritoryChanged = 80, "territory_changed";

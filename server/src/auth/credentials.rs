@@ -13,6 +13,7 @@ use super::dpop::{ProofError, Request};
 use super::gate::{DPOP, DPOP_NONCE};
 use super::jwk::{DeviceKey, Thumbprint};
 use super::role::{Action, Reach, Role};
+use super::signin::session;
 use super::staff;
 use super::token::{Subject, TokenError};
 use super::viewer::{SWEEP, Seat, Viewer};
@@ -25,7 +26,7 @@ pub(super) fn proven_key(app: &App, parts: &Parts) -> Result<DeviceKey, Problem>
     check_proof(app, parts, None)
 }
 
-/// The person behind the request: a phone's by token and proof, a desk's by personal key.
+/// The person behind the request: a phone's by token and proof, a desk's by session or personal key.
 pub(super) async fn viewer(app: &App, parts: &Parts) -> Result<Viewer, Problem> {
     let credentials = single(parts, &header::AUTHORIZATION)?.ok_or_else(no_credentials)?;
     let (scheme, value) = credentials.split_once(' ').ok_or_else(no_credentials)?;
@@ -36,6 +37,9 @@ pub(super) async fn viewer(app: &App, parts: &Parts) -> Result<Viewer, Problem> 
     }
     if scheme.eq_ignore_ascii_case("bearer") && value.starts_with(staff::PREFIX) {
         return staff::viewer(app, value).await;
+    }
+    if scheme.eq_ignore_ascii_case("bearer") && value.starts_with(session::PREFIX) {
+        return session::viewer(app, value).await;
     }
     Err(no_credentials())
 }
@@ -148,13 +152,18 @@ const EITHER_CHALLENGE: &str = r#"DPoP algs="ES256", Bearer"#;
 fn no_credentials() -> Problem {
     unauthorized("no_credentials", "Who are you?", EITHER_CHALLENGE).detail(
         "phones send `Authorization: DPoP <access token>` and a `DPoP` header, \
-         desks send `Authorization: Bearer onk_…`",
+         desks send `Authorization: Bearer ons_…` (a session) or `onk_…` (a key)",
     )
 }
 
 pub(super) fn bad_staff_key() -> Problem {
     unauthorized("bad_key", "The key is not valid", "Bearer error=\"invalid_token\"")
         .detail("it is unknown, expired or revoked: ask an administrator for a new one")
+}
+
+pub(super) fn session_ended() -> Problem {
+    unauthorized("session_ended", "You are not signed in", "Bearer error=\"invalid_token\"")
+        .detail("the session has ended, by time or by somebody: sign in again")
 }
 
 fn another_key() -> Problem {

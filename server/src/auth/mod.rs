@@ -6,11 +6,14 @@
 //! | [`role`], [`viewer`] | who may do what, and how far it reaches |
 //! | [`token`], [`dpop`], [`jwk`] | a phone's access token and the proof that it is the phone's |
 //! | [`enrol`], [`refresh`] | how a phone comes to its tokens |
-//! | [`staff`] | keys of people at desks |
+//! | [`signin`] | how people at desks sign in |
+//! | [`staff`] | keys of people at desks, and of other systems |
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
+
+use crate::config::Config;
 
 mod api_key;
 mod credentials;
@@ -22,6 +25,7 @@ pub(crate) mod nonce;
 pub mod refresh;
 pub mod role;
 mod secrets;
+pub mod signin;
 pub mod staff;
 pub mod token;
 pub mod viewer;
@@ -40,20 +44,23 @@ pub struct Auth {
     pub tokens: token::AccessTokens,
     /// Checks proofs of possession.
     pub proofs: dpop::Proofs,
+    /// Recognises people by what they sign in with.
+    pub sign_in: signin::SignIn,
     code: hmac::Key,
 }
 
 impl Auth {
-    /// For the hub that phones know as `public_url`, with everything secret following from `seed`.
+    /// For the hub that `config` describes, with everything secret following from `seed`.
     ///
     /// # Errors
     /// When the signatures of this build do not work.
-    pub fn new(seed: &[u8; 32], public_url: &str) -> Result<Self, token::SelfTestFailed> {
+    pub fn new(seed: &[u8; 32], config: &Config) -> Result<Self, token::SelfTestFailed> {
         let secrets = secrets::Secrets::derive(seed);
-        let public_url = public_url.trim_end_matches('/');
+        let public_url = config.http.public_url.trim_end_matches('/');
         Ok(Self {
             tokens: token::AccessTokens::new(&secrets, public_url)?,
             proofs: dpop::Proofs::new(&secrets, public_url),
+            sign_in: signin::SignIn::new(&secrets, config),
             code: secrets.code,
         })
     }

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A person's post. One at a time; earlier ones stay on record.
+///
+/// The hub itself is no role that anybody could hold: what it does by itself (clocks, verdicts,
+/// erasing what is too old) runs without a [`Viewer`](super::Viewer), and stands in the audit log
+/// without a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum Role {
@@ -27,19 +31,25 @@ pub enum Role {
     Auditor,
     /// Another system, such as the city's own app: reports matters and sees public ones, by Open311.
     WebIntake,
+    /// Answers the hotline (受理员): registers, refuses, links repeats, stores who called. Orders
+    /// nobody out, and sees no identity again once it is stored.
+    IntakeClerk,
+    /// Goes on scene in a team (队员), with a phone like an inspector's. The phone of either can
+    /// begin a patrol: what was recorded is never refused for the sake of a title.
+    TeamMember,
 }
 
 /// A name that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{0}` is no role: use administrator, dispatcher, unit_leader, inspector, supervisor, leader, \
-     auditor or web_intake"
+     auditor, web_intake, intake_clerk or team_member"
 )]
 pub struct UnknownRole(String);
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Administrator,
         Self::Dispatcher,
         Self::UnitLeader,
@@ -48,6 +58,8 @@ impl Role {
         Self::Leader,
         Self::Auditor,
         Self::WebIntake,
+        Self::IntakeClerk,
+        Self::TeamMember,
     ];
 
     /// As it stands in JSON and in the database.
@@ -62,6 +74,8 @@ impl Role {
             Self::Leader => "leader",
             Self::Auditor => "auditor",
             Self::WebIntake => "web_intake",
+            Self::IntakeClerk => "intake_clerk",
+            Self::TeamMember => "team_member",
         }
     }
 
@@ -71,6 +85,12 @@ impl Role {
         self.reach(Action::Sync) != Reach::Nothing
     }
 
+    /// Whether people of this role sign in: other systems have a key.
+    #[must_use]
+    pub fn signs_in(self) -> bool {
+        self.reach(Action::SignIn) != Reach::Nothing
+    }
+
     /// How far this role may do `action`.
     #[must_use]
     pub fn reach(self, action: Action) -> Reach {
@@ -78,11 +98,12 @@ impl Role {
             Self::Administrator => ADMINISTRATOR,
             Self::Dispatcher => DISPATCHER,
             Self::UnitLeader => UNIT_LEADER,
-            Self::Inspector => INSPECTOR,
+            Self::Inspector | Self::TeamMember => INSPECTOR,
             Self::Supervisor => SUPERVISOR,
             Self::Leader => LEADER,
             Self::Auditor => AUDITOR,
             Self::WebIntake => WEB_INTAKE,
+            Self::IntakeClerk => INTAKE_CLERK,
         };
         let grant = granted.iter().find(|(granted, _)| *granted == action);
         grant.map_or(Reach::Nothing, |(_, reach)| *reach)
@@ -108,6 +129,8 @@ const ADMINISTRATOR: Grants = &[
     (Action::ManageDuty, Reach::Everything),
     (Action::StandDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
+    (Action::ManageSignIn, Reach::Everything),
+    (Action::SignIn, Reach::Everything),
 ];
 
 const DISPATCHER: Grants = &[
@@ -130,6 +153,7 @@ const DISPATCHER: Grants = &[
     (Action::StandDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
     (Action::ReadDrills, Reach::Everything),
+    (Action::SignIn, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -151,6 +175,7 @@ const UNIT_LEADER: Grants = &[
     (Action::ManageDuty, Reach::Subtree),
     (Action::StandDuty, Reach::Subtree),
     (Action::ReadNotices, Reach::Everything),
+    (Action::SignIn, Reach::Everything),
 ];
 
 const INSPECTOR: Grants = &[
@@ -164,6 +189,7 @@ const INSPECTOR: Grants = &[
     (Action::ReadDuty, Reach::OwnUnit),
     (Action::StandDuty, Reach::OwnUnit),
     (Action::ReadNotices, Reach::Everything),
+    (Action::SignIn, Reach::Everything),
 ];
 
 const SUPERVISOR: Grants = &[
@@ -193,6 +219,7 @@ const SUPERVISOR: Grants = &[
     (Action::ReadDrills, Reach::Everything),
     (Action::Supervise, Reach::Subtree),
     (Action::ReadSupervision, Reach::Subtree),
+    (Action::SignIn, Reach::Everything),
 ];
 
 const LEADER: Grants = &[
@@ -218,6 +245,7 @@ const LEADER: Grants = &[
     (Action::ReadDrills, Reach::Everything),
     (Action::Supervise, Reach::Everything),
     (Action::ReadSupervision, Reach::Everything),
+    (Action::SignIn, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -238,6 +266,19 @@ const AUDITOR: Grants = &[
     (Action::ReadNotices, Reach::Everything),
     (Action::ReadDrills, Reach::Everything),
     (Action::ReadSupervision, Reach::Everything),
+    (Action::SignIn, Reach::Everything),
+];
+
+const INTAKE_CLERK: Grants = &[
+    (Action::ReadUnits, Reach::Everything),
+    (Action::ReadTeams, Reach::Everything),
+    (Action::ReadPeople, Reach::Everything),
+    (Action::ReadCases, Reach::Everything),
+    (Action::RegisterCases, Reach::Everything),
+    (Action::StoreComplainants, Reach::Everything),
+    (Action::ReadMatters, Reach::Everything),
+    (Action::FindRepeats, Reach::Everything),
+    (Action::SignIn, Reach::Everything),
 ];
 
 const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
@@ -311,7 +352,7 @@ pub enum Action {
     ReadCases,
     /// See figures, export them and the lists behind them.
     ReadStatistics,
-    /// Register cases.
+    /// Register cases, refuse and answer them at once, link repeats.
     RegisterCases,
     /// Order units out.
     DispatchCases,
@@ -373,6 +414,10 @@ pub enum Action {
     Supervise,
     /// See special checks, hard cases and media reports.
     ReadSupervision,
+    /// Sign in, and look after one's own sessions, password and codes.
+    SignIn,
+    /// Invite people to sign in, reset what they sign in with, end their sessions.
+    ManageSignIn,
 }
 
 /// How far an action reaches.
@@ -430,6 +475,7 @@ mod tests {
             Action::StandDuty,
             Action::ApproveDrills,
             Action::Supervise,
+            Action::ManageSignIn,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
     }
@@ -449,5 +495,21 @@ mod tests {
             .filter(|role| role.reach(Action::DispatchCases) != Reach::Nothing)
             .collect();
         assert_eq!(dispatching, [Role::Dispatcher]);
+    }
+
+    #[test]
+    fn a_clerk_takes_calls_and_orders_nobody_out() {
+        let clerk = |action| Role::IntakeClerk.reach(action) != Reach::Nothing;
+        let takes = [Action::RegisterCases, Action::FindRepeats, Action::StoreComplainants];
+        assert!(takes.into_iter().all(clerk));
+        let never = [Action::DispatchCases, Action::PressUnits, Action::ReadComplainants];
+        assert!(!never.into_iter().any(clerk) && !clerk(Action::Sync));
+    }
+
+    #[test]
+    fn every_person_signs_in_and_another_system_does_not() {
+        let without: Vec<_> = Role::ALL.into_iter().filter(|role| !role.signs_in()).collect();
+        assert_eq!(without, [Role::WebIntake]);
+        assert!(Role::TeamMember.carries_phone());
     }
 }

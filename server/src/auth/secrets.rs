@@ -13,6 +13,10 @@ pub struct Secrets {
     pub(super) nonce: hmac::Key,
     /// Hashes enrolment codes, so that a copy of the database alone cannot be searched for them.
     pub(super) code: hmac::Key,
+    /// Seals the secrets of authenticators.
+    pub(super) totp: [u8; 32],
+    /// Makes and hashes what people sign in with.
+    pub(super) sign_in: hmac::Key,
 }
 
 impl Secrets {
@@ -24,6 +28,8 @@ impl Secrets {
             token_seed: expand(seed, "onscene access token v1"),
             nonce: mac("onscene dpop nonce v1"),
             code: mac("onscene enrolment code v1"),
+            totp: expand(seed, "onscene authenticator v1"),
+            sign_in: mac("onscene sign-in v1"),
         }
     }
 }
@@ -53,5 +59,7 @@ mod tests {
         assert_ne!(secrets.token_seed, [1; 32]);
         let tag = |key| hmac::sign(key, b"same").as_ref().to_vec();
         assert_ne!(tag(&secrets.nonce), tag(&secrets.code));
+        assert_ne!(tag(&secrets.sign_in), tag(&secrets.code));
+        assert_ne!(secrets.totp, secrets.token_seed);
     }
 }

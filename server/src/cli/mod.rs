@@ -6,6 +6,7 @@ mod bundle;
 mod check;
 mod draw;
 mod import;
+mod invite;
 mod recover;
 mod serve;
 mod vault;
@@ -67,6 +68,11 @@ enum Command {
     /// Register cases from a file. The hub may run meanwhile.
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// Invite an administrator to choose a password, from the hub's own machine.
+    ///
+    /// For the first administrator, and for the day when none can sign in any more. The hub may run
+    /// meanwhile.
+    Invite(invite::InviteArgs),
     /// Look after the vault of complainants.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
@@ -142,6 +148,8 @@ enum CliError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("{0}")]
     Import(String),
+    #[error("{0}")]
+    Invite(String),
     #[error("not everything was registered")]
     NotAllImported,
     #[error("at least one check failed")]
@@ -196,6 +204,10 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Import(command) => {
             let config = configure(cli.config.as_deref())?;
             import::run(command, config, &mut std::io::stdout()).await?;
+        }
+        Command::Invite(args) => {
+            let config = configure(cli.config.as_deref())?;
+            invite::run(args, config, &mut std::io::stdout()).await?;
         }
         Command::Draw(draw::DrawCommand::Verify { folder, key }) => {
             draw::verify(&folder, key, &mut std::io::stdout())?;

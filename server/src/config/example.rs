@@ -19,6 +19,8 @@ impl Config {
         write(&mut text, "evidence", &config.evidence);
         write(&mut text, "database", &config.database);
         write(&mut text, "keys", &config.keys);
+        write(&mut text, "sign_in", &config.sign_in);
+        write(&mut text, "oidc", &config.oidc);
         write(&mut text, "bureau", &config.bureau);
         write(&mut text, "open311", &config.open311);
         write(&mut text, "log", &config.log);

@@ -90,6 +90,10 @@ mod tests {
         assert!(of_wrong_type.contains("database.connections"), "{of_wrong_type}");
         let senseless = refused("[bureau]\nutc_offset_min = 5000");
         assert!(senseless.contains("`bureau.utc_offset_min` must be between"), "{senseless}");
+        let issuer = refused("[oidc]\nissuer = \"http://id.example.org\"");
+        assert!(issuer.contains("`oidc.issuer` must be an https://"), "{issuer}");
+        let client = refused("[oidc]\nissuer = \"https://id.example.org\"");
+        assert!(client.contains("`oidc.redirect_url`"), "{client}");
         let url = refused("[database]\nurl = \"mysql://x\"");
         assert!(url.contains("`database.url` must start with postgres://"), "{url}");
     }

@@ -6,7 +6,7 @@ mod example;
 mod load;
 mod section;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use onscene_sync_core::time::Millis;
@@ -107,6 +107,43 @@ section! {
 }
 
 section! {
+    /// How people at desks sign in, by password and authenticator.
+    SignIn {
+        /// Minutes without a request after which a session ends.
+        idle_minutes: u32 = 60,
+        /// Hours after which a session ends, however much it is used.
+        session_hours: u32 = 12,
+        /// Hours that an invitation to choose a password is good for.
+        invitation_hours: u32 = 24,
+        /// Addresses of the proxies in front of the hub: what they say in `X-Forwarded-For` is
+        /// believed. Without the right ones here, everybody's failures count for one address.
+        trusted_proxies: Vec<IpAddr> = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+    }
+}
+
+section! {
+    /// Sign-in through an OpenID Connect provider, beside passwords. The provider asks for the
+    /// second factor; the hub asks the issuer's host alone, and follows no redirect.
+    Oidc {
+        /// The issuer, as it calls itself: `https://id.example.org/realms/bureau`; empty means none.
+        issuer: String = String::new(),
+        /// What the provider calls the hub.
+        client_id: String = String::new(),
+        /// The hub's secret there; better given as the variable `ONSCENE_OIDC__CLIENT_SECRET`. Empty
+        /// means a public client, which PKCE alone protects.
+        client_secret: Secret = Secret(String::new()),
+        /// The command centre's page that the provider sends people back to; it hands what it gets to
+        /// `POST /v1/sign-in/oidc/return`.
+        redirect_url: String = String::new(),
+        /// The claim that tells who somebody is; administrators link its value to people. `email`
+        /// counts only when the provider has verified it.
+        claim: String = "sub".to_owned(),
+        /// What is asked for besides `openid`, such as `email`.
+        scopes: String = String::new(),
+    }
+}
+
+section! {
     /// The bureau's calendar.
     Bureau {
         /// Minutes by which the bureau's clocks are ahead of UTC (China: 480).
@@ -159,6 +196,10 @@ pub struct Config {
     pub database: Database,
     /// See [`KeyFiles`].
     pub keys: KeyFiles,
+    /// See [`SignIn`].
+    pub sign_in: SignIn,
+    /// See [`Oidc`].
+    pub oidc: Oidc,
     /// See [`Bureau`].
     pub bureau: Bureau,
     /// See [`Open311`].
@@ -180,7 +221,7 @@ pub enum LogFormat {
 }
 
 /// A value that never shows in logs.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(pub String);
 
@@ -293,9 +334,46 @@ impl Config {
                 "must be between -720 and 840",
             ),
         ];
-        match checks.iter().find(|(_, holds, _)| !holds) {
+        let sign_in = self.sign_in_checks();
+        match checks.iter().chain(&sign_in).find(|(_, holds, _)| !holds) {
             Some((key, _, mend)) => Err(ConfigError::Value { key, mend }),
             None => Ok(()),
         }
     }
+
+    fn sign_in_checks(&self) -> [(&'static str, bool, &'static str); 6] {
+        let (sign_in, oidc) = (&self.sign_in, &self.oidc);
+        let unused = oidc.issuer.is_empty();
+        [
+            ("sign_in.idle_minutes", sign_in.idle_minutes >= 5, "must be at least 5"),
+            ("sign_in.session_hours", sign_in.session_hours > 0, "must be at least 1"),
+            (
+                "sign_in.invitation_hours",
+                (1..=168).contains(&sign_in.invitation_hours),
+                "must be between 1 and 168",
+            ),
+            (
+                "oidc.issuer",
+                unused || is_safe_url(&oidc.issuer),
+                "must be an https:// address (http:// only of this machine, for trials), or empty",
+            ),
+            (
+                "oidc.redirect_url",
+                unused || is_safe_url(&oidc.redirect_url),
+                "must be the https:// address of a page (http:// only of this machine, for trials)",
+            ),
+            (
+                "oidc.client_id",
+                unused || !(oidc.client_id.is_empty() || oidc.claim.is_empty()),
+                "and `oidc.claim` must be given with `oidc.issuer`",
+            ),
+        ]
+    }
+}
+
+/// Whether nobody on the way can change what comes from this address.
+fn is_safe_url(text: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(text) else { return false };
+    let local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    url.scheme() == "https" || (url.scheme() == "http" && local)
 }

@@ -23,11 +23,11 @@ use crate::intake::at_once::{answer, refuse};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
-    let dispatching = Access::May(Action::DispatchCases);
+    let registering = Access::May(Action::RegisterCases);
     Routes::new()
-        .post("/v1/cases/{id}/refusal", dispatching, refuse_case)
+        .post("/v1/cases/{id}/refusal", registering, refuse_case)
         .about("Closes a case that is not the bureau's, with where to go instead.")
-        .post("/v1/cases/{id}/answer", dispatching, answer_case)
+        .post("/v1/cases/{id}/answer", registering, answer_case)
         .about("Closes a case that an earlier case answers.")
 }
 
@@ -59,7 +59,7 @@ async fn refuse_case(
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<RefuseCase>,
 ) -> Result<Commanded, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "refuse", &body)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "refuse", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
             let by = call.viewer.person;
@@ -76,7 +76,7 @@ async fn answer_case(
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<AnswerCase>,
 ) -> Result<Commanded, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "answer", &body)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "answer", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
             let by = call.viewer.person;

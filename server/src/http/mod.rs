@@ -5,6 +5,7 @@
 //! bodies come in through [`extract`], so that a refused one is a problem too. All of it is described
 //! at `/v1/openapi.json`, see [`crate::describe`].
 
+pub mod accounts;
 pub mod audit;
 pub mod bundle;
 pub mod call_backs;
@@ -39,6 +40,8 @@ pub mod quarantine;
 pub mod repeats;
 pub mod reviews;
 mod serve;
+pub mod sessions;
+pub mod sign_in;
 pub mod statistics;
 pub mod suggestions;
 pub mod supervision;
@@ -119,6 +122,9 @@ pub(crate) fn api() -> Routes {
         .merge(notices::routes())
         .merge(supervision::routes())
         .merge(hotspots::routes())
+        .merge(sign_in::routes())
+        .merge(sessions::routes())
+        .merge(accounts::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never

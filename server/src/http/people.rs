@@ -21,6 +21,7 @@ use super::idempotency::{Command, IdempotencyKey, Made};
 use super::{page, teams, units};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
+use crate::auth::signin::account;
 use crate::auth::{Access, Action, Role, Routes, SWEEP, Scope, Sweep, Viewer, enrol, role_column};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -418,6 +419,9 @@ async fn change_post(
     if !post.role.carries_phone() {
         enrol::revoke_all_of(tx, id, viewer.person, "the new post has no phone", at).await?;
     }
+    if !post.role.signs_in() {
+        account::forget(tx, id, viewer.person, at).await?;
+    }
     end_post(tx, id, at).await?;
     begin_post(tx, id, post, at).await?;
     let entry = Entry::new(Deed::PersonAppointed, at).by(viewer.person).to(id.as_bytes());
@@ -459,6 +463,7 @@ async fn close_person(
             .map_err(StoreError::from)?;
     }
     enrol::revoke_all_of(tx, id, viewer.person, "the person has left", at).await?;
+    account::forget(tx, id, viewer.person, at).await?;
     let entry = Entry::new(Deed::PersonClosed, at).by(viewer.person).to(id.as_bytes());
     audit::note(tx, &[entry]).await?;
     require(tx, id).await

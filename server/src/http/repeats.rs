@@ -36,9 +36,9 @@ pub fn routes() -> Routes {
         .about("Finds cases that may be the same matter, while the caller speaks.")
         .get(path, Access::Desk(Action::FindRepeats), show)
         .about("Shows cases that may be the same matter, and those that somebody joined to it.")
-        .post(path, Access::Desk(Action::DispatchCases), decide)
+        .post(path, Access::Desk(Action::RegisterCases), decide)
         .about("Joins a case to the matter of another.")
-        .post(taking_back, Access::Desk(Action::DispatchCases), withdraw)
+        .post(taking_back, Access::Desk(Action::RegisterCases), withdraw)
         .about("Takes such a decision back.")
 }
 
@@ -146,7 +146,7 @@ async fn decide(
     PathOf(id): PathOf<DocId>,
     JsonBody(body): JsonBody<Decide>,
 ) -> Result<Commanded, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "repeat", &body)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "repeat", &body)?;
     command(call, body, |tx, app, call, body| {
         Box::pin(async move {
             let by = call.viewer.person;
@@ -164,7 +164,7 @@ async fn withdraw(
     JsonBody(body): JsonBody<Because>,
 ) -> Result<Commanded, Problem> {
     let what = (statement, &body);
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "no_repeat", &what)?;
+    let call = Call::on(&app, viewer, key, Action::RegisterCases, id, "no_repeat", &what)?;
     command(call, (statement, body), |tx, app, call, (statement, body)| {
         Box::pin(async move {
             let by = call.viewer.person;

@@ -28,7 +28,7 @@ pub async fn staff(tx: &mut Tx, now: Millis) -> Result<Staff, StoreError> {
             Role::Leader => staff.bureau_leaders.push(person),
             Role::Dispatcher => staff.centre.push(person),
             Role::Administrator => staff.administrators.push(person),
-            Role::Inspector | Role::Auditor | Role::WebIntake => {}
+            _ => {}
         }
     }
     for (unit, people) in all_on_duty(tx, now).await? {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use onscene_sync_core::id::DocId;
+use onscene_sync_core::id::{DocId, PersonId};
 
 use crate::random::{self, Random};
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What something sealed is, and of which case.
+/// What something sealed is, and of which case or person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Name, number and address.
@@ -45,6 +45,8 @@ pub enum Place {
     RecordKey(DocId, u32),
     /// Why somebody looked, told apart by the entry's salt.
     Reason(DocId, [u8; 16]),
+    /// The secret of a person's authenticator.
+    SecondFactor(PersonId),
 }
 
 impl Place {
@@ -55,6 +57,9 @@ impl Place {
                 [b"onscene key", &case.as_bytes()[..], &generation.to_be_bytes()].concat()
             }
             Self::Reason(case, salt) => [b"onscene reason", &case.as_bytes()[..], &salt].concat(),
+            Self::SecondFactor(person) => {
+                [b"onscene second factor", &person.as_bytes()[..]].concat()
+            }
         }
     }
 }

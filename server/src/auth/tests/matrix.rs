@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::kit::{World, bearer};
 use crate::auth::Role::{
-    Administrator, Auditor, Dispatcher, Inspector, Leader, Supervisor, UnitLeader, WebIntake,
+    Administrator, Auditor, Dispatcher, Inspector, IntakeClerk, Leader, Supervisor, TeamMember,
+    UnitLeader, WebIntake,
 };
 use crate::auth::{Access, Role};
 use crate::store::testing::{TestStore, on_each_engine};
@@ -20,11 +21,22 @@ type Callers = Option<&'static [Role]>;
 
 const PHONES: Callers = None;
 /// Everybody of the bureau; not another system.
-const ALL: Callers =
-    Some(&[Administrator, Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor]);
+const ALL: Callers = Some(&[
+    Administrator,
+    Dispatcher,
+    UnitLeader,
+    Inspector,
+    TeamMember,
+    IntakeClerk,
+    Supervisor,
+    Leader,
+    Auditor,
+]);
 const OTHER_SYSTEMS: Callers = Some(&[WebIntake]);
 const ADMINISTRATORS: Callers = Some(&[Administrator]);
 const DISPATCHERS: Callers = Some(&[Dispatcher]);
+/// Who takes calls.
+const REGISTRARS: Callers = Some(&[Dispatcher, IntakeClerk]);
 
 /// Who may call what.
 fn expected() -> BTreeMap<&'static str, Callers> {
@@ -116,7 +128,7 @@ fn of_people() -> BTreeMap<&'static str, Callers> {
 /// Cases and supervision.
 fn of_cases() -> BTreeMap<&'static str, Callers> {
     let case_readers: &'static [Role] =
-        &[Dispatcher, UnitLeader, Inspector, Supervisor, Leader, Auditor];
+        &[Dispatcher, IntakeClerk, UnitLeader, Inspector, TeamMember, Supervisor, Leader, Auditor];
     let pressing: &'static [Role] = &[Dispatcher, Supervisor];
     BTreeMap::from([
         ("GET /v1/orders", Some(case_readers)),
@@ -124,7 +136,7 @@ fn of_cases() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/cases", Some(case_readers)),
         ("GET /v1/cases/{id}", Some(case_readers)),
         ("GET /v1/cases/{id}/bundle", Some(&[Supervisor, Leader, Auditor])),
-        ("POST /v1/cases", DISPATCHERS),
+        ("POST /v1/cases", REGISTRARS),
         ("POST /v1/cases/{id}/coordination", DISPATCHERS),
         ("POST /v1/cases/{id}/telling", DISPATCHERS),
         ("POST /v1/cases/{id}/closure", DISPATCHERS),
@@ -146,13 +158,13 @@ fn of_cases() -> BTreeMap<&'static str, Callers> {
         ("POST /v1/reuse/{id}/settlement", Some(&[Supervisor, Leader])),
         ("GET /v1/quarantine", Some(&[Supervisor, Auditor])),
         ("GET /v1/quarantine/{id}", Some(&[Supervisor, Auditor])),
-        ("PUT /v1/cases/{id}/complainant", DISPATCHERS),
-        ("GET /v1/cases/{id}/complainant", DISPATCHERS),
+        ("PUT /v1/cases/{id}/complainant", REGISTRARS),
+        ("GET /v1/cases/{id}/complainant", REGISTRARS),
         ("DELETE /v1/cases/{id}/complainant", Some(&[Supervisor, Leader])),
         ("POST /v1/cases/{id}/complainant/reads", Some(&[Dispatcher, Supervisor])),
         ("GET /v1/cases/{id}/complainant/reads", Some(&[Supervisor, Auditor])),
-        ("POST /v1/cases/{id}/call-backs", Some(&[UnitLeader, Inspector])),
-        ("GET /v1/cases/{id}/call-backs", Some(&[UnitLeader, Inspector])),
+        ("POST /v1/cases/{id}/call-backs", Some(&[UnitLeader, Inspector, TeamMember])),
+        ("GET /v1/cases/{id}/call-backs", Some(&[UnitLeader, Inspector, TeamMember])),
         ("GET /v1/call-backs", DISPATCHERS),
         ("POST /v1/call-backs/{id}/answer", DISPATCHERS),
         ("GET /v1/draws", Some(&[Supervisor, Leader, Auditor])),
@@ -186,12 +198,12 @@ fn expected_of_intake() -> [(&'static str, Callers); 22] {
         ("GET /v1/matters/{key}", ALL),
         ("POST /v1/matters", ADMINISTRATORS),
         ("PUT /v1/matters/{key}", ADMINISTRATORS),
-        ("POST /v1/cases/{id}/refusal", DISPATCHERS),
-        ("POST /v1/cases/{id}/answer", DISPATCHERS),
-        ("GET /v1/cases/{id}/repeats", Some(&[Dispatcher, Leader])),
-        ("POST /v1/cases/{id}/repeats", DISPATCHERS),
-        ("POST /v1/cases/{id}/repeats/{statement}/withdrawal", DISPATCHERS),
-        ("POST /v1/repeat-search", DISPATCHERS),
+        ("POST /v1/cases/{id}/refusal", REGISTRARS),
+        ("POST /v1/cases/{id}/answer", REGISTRARS),
+        ("GET /v1/cases/{id}/repeats", Some(&[Dispatcher, IntakeClerk, Leader])),
+        ("POST /v1/cases/{id}/repeats", REGISTRARS),
+        ("POST /v1/cases/{id}/repeats/{statement}/withdrawal", REGISTRARS),
+        ("POST /v1/repeat-search", REGISTRARS),
         ("GET /v1/suggestions", Some(&[Dispatcher, Leader])),
         ("GET /open311/v2/services.json", OTHER_SYSTEMS),
         ("GET /open311/v2/services.xml", OTHER_SYSTEMS),
@@ -206,6 +218,32 @@ fn expected_of_intake() -> [(&'static str, Callers); 22] {
         ("GET /open311/v2/tokens/{id}", OTHER_SYSTEMS),
     ]
 }
+
+/// The same of signing in: one's own, and other people's.
+fn expected_of_sign_in() -> [(&'static str, Callers); 11] {
+    [
+        ("POST /v1/sign-out", ALL),
+        ("GET /v1/me/sessions", ALL),
+        ("POST /v1/me/sessions/{session}/revocation", ALL),
+        ("POST /v1/me/password", ALL),
+        ("POST /v1/me/recovery-codes", ALL),
+        ("GET /v1/people/{id}/sign-in", ADMINISTRATORS),
+        ("DELETE /v1/people/{id}/sign-in", ADMINISTRATORS),
+        ("POST /v1/people/{id}/sign-in-invitations", ADMINISTRATORS),
+        ("POST /v1/people/{id}/sessions/revocation", ADMINISTRATORS),
+        ("PUT /v1/people/{id}/identity", ADMINISTRATORS),
+        ("DELETE /v1/people/{id}/identity", ADMINISTRATORS),
+    ]
+}
+
+/// How people come to credentials: what the body holds is what opens.
+const OPEN_SIGN_IN: [&str; 5] = [
+    "POST /v1/sign-in",
+    "POST /v1/sign-in/invitation",
+    "POST /v1/sign-in/confirmation",
+    "POST /v1/sign-in/oidc",
+    "POST /v1/sign-in/oidc/return",
+];
 
 /// What anybody may call: the API's description, the upload protocol's own, and uploads, whose
 /// address is a secret that only the phone was told.
@@ -225,13 +263,14 @@ async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
     let keys = world.keys(&world.top().await).await;
     let mut expected = expected();
     expected.extend(expected_of_intake());
+    expected.extend(expected_of_sign_in());
     let mut met = BTreeSet::new();
     let routes = crate::http::all();
     for route in routes.table() {
         let name = format!("{} {}", route.method, route.path);
         if route.access == Access::Open {
             assert!(
-                OPEN.contains(&&name[..]),
+                OPEN.contains(&&name[..]) || OPEN_SIGN_IN.contains(&&name[..]),
                 "{name}: say in this table that anybody may call it"
             );
             continue;
@@ -271,6 +310,7 @@ fn filled(path: &str) -> String {
         .replace("{n}", "0")
         .replace("{code}", "noise.json")
         .replace("{key}", &"0".repeat(64))
+        .replace("{session}", &"0".repeat(64))
         .replace("{fact}", &fact)
         .replace("{order}", &fact)
         .replace("{statement}", &fact)

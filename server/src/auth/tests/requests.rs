@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::auth::jwk::DeviceKey;
 use crate::auth::token::Subject;
 use crate::auth::{Auth, Role};
+use crate::config::Config;
 use crate::store::testing::{TestStore, on_each_engine};
 
 on_each_engine!(
@@ -47,7 +48,9 @@ async fn a_token_ends_after_ten_minutes(store: TestStore) {
 fn foreign_token(app: &App, phone: &Phone, seed: &[u8; 32], public_url: &str) -> String {
     let key = DeviceKey::from_point(&phone.key.public_key()).unwrap();
     let own = app.auth.tokens.verify(&phone.access, app.now()).unwrap();
-    let other = Auth::new(seed, public_url).unwrap();
+    let mut config = Config::clone(&app.config);
+    public_url.clone_into(&mut config.http.public_url);
+    let other = Auth::new(seed, &config).unwrap();
     other.tokens.issue(&Subject { key: key.thumbprint(), ..own }, app.now(), [1; 9])
 }
 

@@ -24,7 +24,7 @@ use crate::store::testing::{TestStore, on_each_engine};
 
 /// A squad with one enrolled phone.
 pub(super) struct Hub {
-    world: kit::World,
+    pub(super) world: kit::World,
     router: Router,
     squad: String,
     seat: kit::Phone,
@@ -86,6 +86,11 @@ impl Hub {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Asks for a new access token.
+    pub(super) async fn renew(&mut self) {
+        self.seat.renew(&self.world).await.ok();
     }
 
     pub(super) async fn sync(&self, request: &SyncRequest) -> Answer {

@@ -8,4 +8,5 @@ mod http;
 mod idle;
 mod races;
 mod refusals;
+mod sign_in;
 mod world;

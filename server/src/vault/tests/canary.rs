@@ -1,9 +1,8 @@
 //! A canary: an identity that is pushed through everything and must be found nowhere but in the
 //! answer to a logged look.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -16,7 +15,6 @@ use onscene_sync_core::sync::{version, wire};
 use onscene_sync_core::time::ClockReading;
 use serde_json::json;
 use tower::ServiceExt as _;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Bureau, because};
 use crate::auth::Role::{self, Auditor, Dispatcher, Inspector, Supervisor};
@@ -24,35 +22,12 @@ use crate::hub::exchange;
 use crate::hub::scope::Caller;
 use crate::store::testing::TestStore;
 use crate::store::{Engine, RowExt as _, StoreError};
+use crate::telemetry::testing::Lines;
 use crate::vault::record::{Complainant, Sealed};
 
 const NAME: &str = "金丝雀某";
 const NUMBER: &str = "13907771234";
 const ADDRESS: &str = "历下区金丝雀路77号9号楼3单元901室";
-
-/// Log lines of everything, from everywhere in this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// Every form in which the canary would be recognised.
 fn needles() -> Vec<Vec<u8>> {
@@ -202,11 +177,7 @@ async fn dump(bureau: &Bureau) -> Vec<u8> {
 async fn the_canary_is_found_nowhere(store: TestStore) {
     let dir = store.dir.path().to_owned();
     let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(lines.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = lines.catch();
     let metrics = crate::http::metrics_router();
     let mut bureau = Bureau::new(store).await;
     is_nowhere_in(&fly(&mut bureau).await, "an answer");
@@ -225,7 +196,7 @@ async fn the_canary_is_found_nowhere(store: TestStore) {
         is_nowhere_in(path.display().to_string().as_bytes(), "the name of a file");
     }
     drop(guard);
-    let lines = lines.0.lock().unwrap();
+    let lines = lines.caught();
     assert!(lines.len() > 10_000, "the lines were caught");
     is_nowhere_in(&lines, "the log lines");
 }

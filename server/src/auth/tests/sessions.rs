@@ -1,0 +1,155 @@
+//! Sessions end when they should, and failures make wait without locking anybody out for good.
+
+use axum::http::Method;
+use serde_json::json;
+
+use super::desk::{Desk, PASSWORD};
+use super::kit::{Answer, World, text};
+use crate::auth::Role;
+use crate::store::testing::{TestStore, on_each_engine};
+
+on_each_engine!(
+    a_session_ends_by_time,
+    people_end_their_own_sessions_and_no_others,
+    an_administrator_ends_all_sessions_of_a_person,
+    a_new_role_and_leaving_take_effect_at_once,
+    failures_make_an_account_wait_and_never_lock_it,
+    failures_make_an_address_wait_and_not_its_neighbours,
+    a_delay_stands_in_the_audit_log_without_a_name,
+);
+
+const HOUR_MS: i64 = 60 * 60_000;
+
+async fn a_session_ends_by_time(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    world.clock.advance(HOUR_MS - 1);
+    world.get(&desk.session, "/v1/me").await.ok();
+    for _ in 0..11 {
+        world.clock.advance(HOUR_MS - 60_000);
+        world.get(&desk.session, "/v1/me").await.ok();
+    }
+    world.clock.advance(12 * 60_000);
+    let answer = world.get(&desk.session, "/v1/me").await.expect(401, "session_ended");
+    assert!(answer.headers.contains_key("www-authenticate"), "12 hours are over");
+    let second = desk.sign_in(&world).await;
+    world.clock.advance(HOUR_MS);
+    world.get(&second, "/v1/me").await.expect(401, "session_ended");
+    world.get("ons_AAAA", "/v1/me").await.expect(401, "session_ended");
+    assert_eq!(desk.seen(&world).await["sessions"], json!([]), "those that ended are not shown");
+}
+
+async fn people_end_their_own_sessions_and_no_others(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    let other = Desk::new(&world, Role::Dispatcher, "wang").await;
+    let second = desk.sign_in(&world).await;
+    let list = world.get(&second, "/v1/me/sessions").await.ok();
+    let ids: Vec<_> = list["sessions"].as_array().unwrap().iter().map(|s| text(&s["id"])).collect();
+    assert_eq!((ids.len(), &list["present"]), (2, &json!(ids[1])));
+    let end = async |key: &str, id: &str| {
+        world.post(key, &format!("/v1/me/sessions/{id}/revocation"), json!({})).await
+    };
+    end(&other.session, &ids[0]).await.expect(404, "not_found");
+    world.get(&desk.session, "/v1/me").await.ok();
+    assert_eq!(end(&second, &ids[0]).await.status.as_u16(), 204);
+    world.get(&desk.session, "/v1/me").await.expect(401, "session_ended");
+    assert_eq!(world.post(&second, "/v1/sign-out", json!({})).await.status.as_u16(), 204);
+    world.get(&second, "/v1/me").await.expect(401, "session_ended");
+    world.get(&other.session, "/v1/me").await.ok();
+    world.post(&world.admin, "/v1/sign-out", json!({})).await.expect(409, "no_session");
+}
+
+async fn an_administrator_ends_all_sessions_of_a_person(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Supervisor, "li").await;
+    let second = desk.sign_in(&world).await;
+    let path = format!("/v1/people/{}/sessions/revocation", desk.person);
+    world.post(&desk.session, &path, json!({})).await.expect(403, "forbidden");
+    let left = world.post(&world.admin, &path, json!({})).await.ok();
+    assert_eq!((&left["login"], &left["sessions"]), (&json!("li"), &json!([])));
+    for session in [&desk.session, &second] {
+        world.get(session, "/v1/me").await.expect(401, "session_ended");
+    }
+    desk.sign_in(&world).await;
+}
+
+async fn a_new_role_and_leaving_take_effect_at_once(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Administrator, "li").await;
+    world.get(&desk.session, &format!("/v1/people/{}/keys", desk.person)).await.ok();
+    let post = json!({"role": "auditor", "unit": world.top().await});
+    world.post(&world.admin, &format!("/v1/people/{}/posts", desk.person), post).await.ok();
+    let keys = world.get(&desk.session, &format!("/v1/people/{}/keys", desk.person)).await;
+    keys.expect(403, "forbidden");
+    world.get(&desk.session, "/v1/audit").await.ok();
+    world.post(&world.admin, &format!("/v1/people/{}/closure", desk.person), json!({})).await.ok();
+    world.get(&desk.session, "/v1/me").await.expect(401, "session_ended");
+    let code = desk.next_code(&world);
+    desk.try_with(&world, PASSWORD, &code).await.expect(401, "sign_in_failed");
+}
+
+async fn failures_make_an_account_wait_and_never_lock_it(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    let wrong = || desk.try_with(&world, "another password", "000000");
+    for _ in 0..5 {
+        wrong().await.expect(401, "sign_in_failed");
+    }
+    let waits = wrong().await.expect(429, "too_many_tries");
+    assert_eq!(waits.headers["retry-after"], "31");
+    let code = desk.secret.code(world.app.now().plus(30_000));
+    desk.try_with(&world, PASSWORD, &code).await.expect(429, "too_many_tries");
+    world.get(&desk.session, "/v1/me").await.ok();
+    world.clock.advance(29_999);
+    desk.try_with(&world, PASSWORD, &code).await.expect(429, "too_many_tries");
+    world.clock.advance(1);
+    wrong().await.expect(401, "sign_in_failed");
+    wrong().await.expect(429, "too_many_tries");
+    world.clock.advance(60_000);
+    desk.sign_in(&world).await;
+    // The right one was proof enough: all five are free again.
+    for _ in 0..4 {
+        wrong().await.expect(401, "sign_in_failed");
+    }
+    desk.sign_in(&world).await;
+}
+
+/// A wrong try under a name of its own, from an address behind the proxy.
+async fn from(world: &World, address: &str, n: usize) -> Answer {
+    let body = json!({"login": format!("nobody{n}"), "password": "x", "code": "000000"});
+    let headers = [("x-forwarded-for", address.to_owned())];
+    world.send(Method::POST, "/v1/sign-in", &headers, Some(body)).await
+}
+
+async fn failures_make_an_address_wait_and_not_its_neighbours(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    for n in 0..30 {
+        from(&world, "203.0.113.9", n).await.expect(401, "sign_in_failed");
+    }
+    from(&world, "203.0.113.9", 30).await.expect(429, "too_many_tries");
+    from(&world, "1.2.3.4, 203.0.113.9", 31).await.expect(429, "too_many_tries");
+    from(&world, "203.0.113.10", 32).await.expect(401, "sign_in_failed");
+    desk.sign_in(&world).await;
+    world.clock.advance(3 * 60_000);
+    for n in 33..36 {
+        from(&world, "203.0.113.9", n).await.expect(401, "sign_in_failed");
+    }
+}
+
+async fn a_delay_stands_in_the_audit_log_without_a_name(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Auditor, "li").await;
+    for _ in 0..5 {
+        desk.try_with(&world, "another password", "000000").await.expect(401, "sign_in_failed");
+    }
+    let log = world.get(&desk.session, "/v1/audit?action=sign_in_delayed").await.ok();
+    let entries = log["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        entries[0]["subject"].as_str().unwrap().replace('-', ""),
+        desk.person.replace('-', "")
+    );
+    assert_eq!(entries[0]["detail"], "account");
+}
