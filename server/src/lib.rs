@@ -18,6 +18,7 @@
 //! | [`cases`] | what is recorded, judged and owed about each case |
 //! | [`statistics`] | figures over a period |
 //! | [`vault`] | complainants, and who looked at them |
+//! | [`messages`] | text messages to complainants, and their replies |
 //! | [`jobs`] | work to be done later |
 //! | [`poke`] | "something new", between requests |
 //! | [`phone`], [`demo`] | the command-line phone, the demonstration |
@@ -39,6 +40,7 @@ pub mod hub;
 pub mod intake;
 pub mod jobs;
 pub mod keys;
+pub mod messages;
 pub mod phone;
 pub mod picture;
 pub mod poke;

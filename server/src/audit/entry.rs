@@ -108,6 +108,15 @@ actions! {
     /// A kind of matter was changed, closed or opened again; `detail` is its key, `object` the version
     /// (8 bytes).
     MatterChanged = 61, "matter_changed";
+    /// A text message to the complainant of the case `subject` was ordered; `object` is its id.
+    MessageOrdered = 85, "message_ordered";
+    /// Somebody read what a complainant wrote back; `subject` is the reply, `object` a salted hash of the
+    /// reason.
+    ReplyRead = 86, "reply_read";
+    /// A reply that needed a person was settled; `subject` is the reply.
+    ReplySettled = 87, "reply_settled";
+    /// A text for messages was added or changed; `detail` is its key, `object` the version (8 bytes).
+    TemplateChanged = 88, "template_changed";
     /// A list or figures were exported; `detail` is the file's name, `object` a hash of what was asked.
     Exported = 90, "exported";
 }
@@ -291,10 +300,14 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::RepeatOf(repeat) => Some(repeat.by),
         Body::RepeatTakenBack(taken) => Some(taken.by),
         Body::Rechecked(rechecked) => Some(rechecked.by),
-        Body::CoordinationOpened(text)
-        | Body::ComplainantTold(text)
-        | Body::Closed(text)
-        | Body::Reopened(text) => text.by,
+        Body::CoordinationOpened(text) | Body::ComplainantTold(text) | Body::Closed(text) => {
+            text.by
+        }
+        Body::Reopened(reopening) => reopening.by,
+        Body::NotReached(attempt) => attempt.by,
+        Body::ToldByMessage(told) => Some(told.by),
+        Body::OpinionGiven(opinion) => opinion.by,
+        Body::OpinionSettled(settled) => Some(settled.by),
         Body::OrderReceived(received) => match received.receipt {
             Receipt::Desk { by } => Some(by),
             _ => None,
@@ -330,6 +343,10 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::RepeatOf(_) => "repeat_of",
         Body::RepeatTakenBack(_) => "repeat_taken_back",
         Body::Originated(_) => "originated",
+        Body::NotReached(_) => "not_reached",
+        Body::ToldByMessage(_) => "told_by_message",
+        Body::OpinionGiven(_) => "opinion_given",
+        Body::OpinionSettled(_) => "opinion_settled",
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
         _ => "of_a_phone",

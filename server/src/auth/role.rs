@@ -103,6 +103,8 @@ const ADMINISTRATOR: Grants = &[
     (Action::RevokePhones, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ManageMatters, Reach::Everything),
+    (Action::ReadTemplates, Reach::Everything),
+    (Action::ManageTemplates, Reach::Everything),
 ];
 
 const DISPATCHER: Grants = &[
@@ -121,6 +123,11 @@ const DISPATCHER: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::FindRepeats, Reach::Everything),
     (Action::ExportSuggestions, Reach::Everything),
+    (Action::ReopenCases, Reach::Everything),
+    (Action::SendMessages, Reach::Everything),
+    (Action::ReadMessages, Reach::Everything),
+    (Action::ReadReplies, Reach::Everything),
+    (Action::ReadTemplates, Reach::Everything),
 ];
 
 const UNIT_LEADER: Grants = &[
@@ -171,6 +178,7 @@ const SUPERVISOR: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReopenCases, Reach::Subtree),
 ];
 
 const LEADER: Grants = &[
@@ -189,6 +197,7 @@ const LEADER: Grants = &[
     (Action::ExportSuggestions, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadMessages, Reach::Everything),
 ];
 
 const AUDITOR: Grants = &[
@@ -205,6 +214,8 @@ const AUDITOR: Grants = &[
     (Action::AuditComplainants, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadMessages, Reach::Everything),
+    (Action::ReadTemplates, Reach::Everything),
 ];
 
 const WEB_INTAKE: Grants = &[(Action::UseOpen311, Reach::Everything)];
@@ -313,6 +324,19 @@ pub enum Action {
     ExportSuggestions,
     /// Report matters and see public ones, by Open311.
     UseOpen311,
+
+    /// Open closed cases again.
+    ReopenCases,
+    /// Have text messages sent to complainants.
+    SendMessages,
+    /// See which messages were sent and what became of them.
+    ReadMessages,
+    /// Read and settle what complainants wrote back.
+    ReadReplies,
+    /// See the texts for messages.
+    ReadTemplates,
+    /// Add texts for messages, change and close them.
+    ManageTemplates,
 }
 
 /// How far an action reaches.
@@ -366,6 +390,10 @@ mod tests {
             Action::AskCentre,
             Action::AnswerTeams,
             Action::ManageMatters,
+            Action::ReopenCases,
+            Action::SendMessages,
+            Action::ReadReplies,
+            Action::ManageTemplates,
         ];
         assert!(writes.iter().all(|action| Role::Auditor.reach(*action) == Reach::Nothing));
     }

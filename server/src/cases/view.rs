@@ -1,15 +1,18 @@
 //! A case as a screen shows it: with every clock, every verdict and every number behind it.
 
 mod first_call;
+mod telling;
 
 use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{
     Outcome, Rechecked, Registered, ReviewSettled, Ruling, TakenBack, Text,
 };
+use onscene_sync_core::fact::telling::Reopening;
 use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
 use onscene_sync_core::rules::clocks::{Clock, clocks};
+use onscene_sync_core::rules::closing::Missing;
 use onscene_sync_core::rules::phase::{Phase, phase};
 use onscene_sync_core::rules::policy::Policies;
 use onscene_sync_core::rules::record::{CaseRecord, Claim, Closure, Order, Stated, TakenMeasure};
@@ -17,10 +20,12 @@ use onscene_sync_core::time::Millis;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::telling::{NotReachedView, OpinionView};
 use super::record::{Case, load};
 use super::site::SiteForm;
-use super::{CaseError, evidence};
+use super::{CaseError, closing, evidence};
 use crate::evidence::view::{self as files, FileView};
+use crate::messages::outbox::{self, Message};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// One case, whole. Moments are Unix milliseconds.
@@ -50,6 +55,14 @@ pub struct CaseView {
     pub repeats: Vec<Value>,
     /// Whenever the complainant was told.
     pub told: Vec<Words>,
+    /// Whenever the complainant was not reached.
+    pub not_reached: Vec<NotReachedView>,
+    /// What the complainant thinks, oldest first.
+    pub opinions: Vec<OpinionView>,
+    /// Text messages to the complainant, oldest first, each with what became of it.
+    pub messages: Vec<Message>,
+    /// What the case lacks to be closed; empty when it is closed.
+    pub missing: Vec<Missing>,
     /// Closures and reopenings.
     pub closures: Vec<Value>,
     /// Steps of supervision, oldest first.
@@ -210,6 +223,10 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         answers: record.answers.iter().map(first_call::answer).collect(),
         repeats: first_call::repeats(record),
         told: told(record),
+        not_reached: record.not_reached.iter().map(telling::not_reached).collect(),
+        opinions: record.opinions.iter().map(telling::opinion).collect(),
+        messages: outbox::of_case(tx, id).await?,
+        missing: if record.is_closed() { Vec::new() } else { closing::lacks(tx, &case).await? },
         closures: record.closures.iter().map(closure).collect(),
         measures: record.measures.iter().map(measure).collect(),
         rechecks: record.rechecks.iter().map(rechecked).collect(),
@@ -291,6 +308,7 @@ fn order_view(
                 json!({
                     "id": one.fact, "reached_at": one.at, "recorded_at": one.body.at,
                     "outcome": one.body.outcome, "result": one.body.result,
+                    "evidence": one.body.evidence, "unproven": one.body.unproven(),
                     "taken_back": one.body.outcome
                         .and_then(|outcome| order.taking_back(outcome))
                         .map(taken_back),
@@ -345,9 +363,20 @@ fn taken_back(stated: &Stated<TakenBack>) -> Value {
 fn told(record: &CaseRecord) -> Vec<Words> {
     let tellings = record.tellings().into_iter();
     tellings
-        .map(|(at, fact)| match record.told.iter().find(|told| told.fact == fact) {
-            Some(by_the_centre) => words(by_the_centre),
-            None => Words { id: fact, at, by: None, text: "told on scene by the team".to_owned() },
+        .map(|(at, fact)| {
+            let by_centre = record.told.iter().find(|told| told.fact == fact);
+            let by_message = record.told_by_message.iter().find(|told| told.fact == fact);
+            match (by_centre, by_message) {
+                (Some(told), _) => words(told),
+                (_, Some(told)) => {
+                    let text = "told by text message".to_owned();
+                    Words { id: fact, at, by: Some(told.body.by), text }
+                }
+                _ => {
+                    let text = "told on scene by the team".to_owned();
+                    Words { id: fact, at, by: None, text }
+                }
+            }
         })
         .collect()
 }
@@ -381,11 +410,15 @@ fn words(stated: &Stated<Text>) -> Words {
 }
 
 fn closure(stated: &Stated<Closure>) -> Value {
-    let (kind, Text { text, by }) = match &stated.body {
-        Closure::Closed(text) => ("closed", text),
-        Closure::Reopened(text) => ("reopened", text),
-    };
-    json!({ "id": stated.fact, "at": stated.at, "kind": kind, "text": text, "by": by })
+    let Stated { fact, at, .. } = stated;
+    match &stated.body {
+        Closure::Closed(Text { text, by }) => {
+            json!({ "id": fact, "at": at, "kind": "closed", "text": text, "by": by })
+        }
+        Closure::Reopened(Reopening { text, by, cause }) => json!({
+            "id": fact, "at": at, "kind": "reopened", "text": text, "by": by, "cause": cause,
+        }),
+    }
 }
 
 fn measure(measure: &TakenMeasure) -> Value {
@@ -452,5 +485,9 @@ fn kind(body: &Body) -> &'static str {
         Body::Originated(_) => "originated",
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
+        Body::NotReached(_) => "not_reached",
+        Body::ToldByMessage(_) => "told_by_message",
+        Body::OpinionGiven(_) => "opinion_given",
+        Body::OpinionSettled(_) => "opinion_settled",
     }
 }

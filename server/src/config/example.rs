@@ -21,6 +21,8 @@ impl Config {
         write(&mut text, "keys", &config.keys);
         write(&mut text, "bureau", &config.bureau);
         write(&mut text, "open311", &config.open311);
+        write(&mut text, "cases", &config.cases);
+        write(&mut text, "sms", &config.sms);
         write(&mut text, "log", &config.log);
         write(&mut text, "metrics", &config.metrics);
         text

@@ -9,7 +9,7 @@
 //! | `POST /v1/cases/{id}/orders/{order}/receipt` | `{}` |
 //! | `POST /v1/cases/{id}/orders/{order}/withdrawal`, `…/urges`, `…/returns` | [`Because`] |
 //! | `POST /v1/cases/{id}/orders/{order}/feedback` | [`Reported`] |
-//! | `POST /v1/cases/{id}/coordination`, `…/telling`, `…/closure`, `…/reopening` | [`Saying`] |
+//! | `POST /v1/cases/{id}/coordination` | [`Saying`] |
 //!
 //! Every command takes an `Idempotency-Key` and answers with the whole case.
 
@@ -52,9 +52,6 @@ pub fn routes() -> Routes {
         .get("/v1/cases", Access::May(Action::ReadCases), list_cases)
         .get("/v1/cases/{id}", Access::May(Action::ReadCases), show_case)
         .post("/v1/cases/{id}/coordination", dispatching, coordinate)
-        .post("/v1/cases/{id}/telling", dispatching, tell)
-        .post("/v1/cases/{id}/closure", dispatching, close)
-        .post("/v1/cases/{id}/reopening", dispatching, reopen)
         .post("/v1/cases/{id}/orders", dispatching, dispatch_case)
         .post("/v1/cases/{id}/orders/{order}/withdrawal", dispatching, withdraw_order)
         .post("/v1/cases/{id}/orders/{order}/feedback", dispatching, feed_back)
@@ -412,40 +409,7 @@ async fn coordinate(
     do_act(call, Act::Coordinate(body.text)).await
 }
 
-async fn tell(
-    State(app): State<App>,
-    viewer: Viewer,
-    key: IdempotencyKey,
-    PathOf(id): PathOf<DocId>,
-    JsonBody(body): JsonBody<Saying>,
-) -> Result<Response, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "tell", &body)?;
-    do_act(call, Act::Tell(body.text)).await
-}
-
-async fn close(
-    State(app): State<App>,
-    viewer: Viewer,
-    key: IdempotencyKey,
-    PathOf(id): PathOf<DocId>,
-    JsonBody(body): JsonBody<Saying>,
-) -> Result<Response, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "close", &body)?;
-    do_act(call, Act::Close(body.text)).await
-}
-
-async fn reopen(
-    State(app): State<App>,
-    viewer: Viewer,
-    key: IdempotencyKey,
-    PathOf(id): PathOf<DocId>,
-    JsonBody(body): JsonBody<Saying>,
-) -> Result<Response, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "reopen", &body)?;
-    do_act(call, Act::Reopen(body.text)).await
-}
-
-async fn do_act(call: Call, what: Act) -> Result<Response, Problem> {
+pub(super) async fn do_act(call: Call, what: Act) -> Result<Response, Problem> {
     command(call, what, |tx, app, call, what| {
         Box::pin(async move { Ok(act(tx, app, call.case, call.viewer.person, what).await?) })
     })

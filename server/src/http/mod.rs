@@ -19,6 +19,7 @@ pub mod evidence;
 pub mod exports;
 pub mod extract;
 pub mod fields;
+pub mod gateway;
 mod health;
 pub mod idempotency;
 pub mod intake;
@@ -27,17 +28,21 @@ mod limits;
 pub mod live;
 pub mod matters;
 pub mod measures;
+pub mod messages;
 mod observe;
 pub mod open311;
 pub mod people;
 pub mod quarantine;
 pub mod repeats;
+pub mod replies;
 pub mod reviews;
 mod serve;
 pub mod statistics;
 pub mod suggestions;
 pub mod sync;
 pub mod teams;
+pub mod telling;
+pub mod templates;
 mod tus;
 pub mod units;
 pub mod uploads;
@@ -99,6 +104,11 @@ pub(crate) fn api() -> Routes {
         .merge(intake::routes())
         .merge(repeats::routes())
         .merge(suggestions::routes())
+        .merge(telling::routes())
+        .merge(messages::routes())
+        .merge(replies::routes())
+        .merge(templates::routes())
+        .merge(gateway::routes())
 }
 
 /// Routes that bring files: they keep their own time and their own places, so that they are never
