@@ -69,6 +69,10 @@ pub const SITE_EXTENT_M: f64 = 20_000.0;
 /// Smallest area of a site, square metres.
 pub const SITE_AREA_M2: f64 = 1.0;
 
+/// Patrols that the hub takes from one phone in 24 hours; further ones wait on the phone. Each is a
+/// document that every phone of the unit fetches.
+pub const PATROLS_PER_DAY: u64 = 200;
+
 /// Changes in one sync request.
 pub const PUSH_CHANGES: usize = 500;
 /// Bytes of all changes in one sync request.
@@ -130,6 +134,8 @@ pub const HANDOVER_PARTS: u32 = 4_096;
 pub const CARRIED_CHANGES: u64 = 2_000;
 /// Bytes of these changes.
 pub const CARRIED_BYTES: u64 = 16 * 1024 * 1024;
+/// Signed statements of colleagues that a phone keeps.
+pub const CARRIED_STATEMENTS: u64 = 4_096;
 /// Facts of cases that a phone keeps on a colleague's word until it has synced.
 pub const TOLD_FACTS: u64 = 4_000;
 

@@ -13,7 +13,7 @@ use onscene_sync_core::handover::hello;
 use onscene_sync_core::handover::part::{self, Part, Told};
 use onscene_sync_core::handover::statement::{self, Statement};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, UnitId};
-use onscene_sync_core::limits::{CARRIED_BYTES, CARRIED_CHANGES, TOLD_FACTS};
+use onscene_sync_core::limits::{CARRIED_BYTES, CARRIED_CHANGES, CARRIED_STATEMENTS, TOLD_FACTS};
 use onscene_sync_core::time::ClockReading;
 
 use super::{Given, is_for, own_certificate};
@@ -136,15 +136,23 @@ impl Inbox<'_> {
 
     /// Keeps the statements that make documents known which are this unit's.
     fn introductions(&self) -> Result<(), DeviceError> {
+        let mut room = CARRIED_STATEMENTS.saturating_sub(carried::statements(self.db)?);
         for (statement, bytes) in &self.statements {
-            let mut ours = false;
+            let colleague = self.colleagues.get(&statement.device);
+            if room == 0 || colleague.is_none_or(|colleague| colleague.unit != self.unit) {
+                continue;
+            }
+            let mut ours = Vec::new();
             for listed in &statement.docs {
                 let patrol = documents::row(self.db, listed.doc)?
                     .is_some_and(|row| row.kind == DocKind::Patrol);
-                ours |= patrol || self.answers_our_order(listed.doc)?;
+                if patrol || self.answers_our_order(listed.doc)? {
+                    ours.push(listed.doc);
+                }
             }
-            if ours {
-                carried::add_statement(self.db, bytes, statement)?;
+            if !ours.is_empty() {
+                carried::add_statement(self.db, bytes, statement.to, &ours)?;
+                room -= 1;
             }
         }
         Ok(())
@@ -185,8 +193,8 @@ impl Inbox<'_> {
             key: &author.key,
             verify: verify_p256,
         };
-        let fact = match self.judge(given, &author, &claim)? {
-            Ok(Some(fact)) => fact,
+        let Ruling { ruled, fact } = match self.judge(given, &author, &claim)? {
+            Ok(Some(found)) => found,
             Ok(None) => return Ok(Ok(Taken::Known)),
             Err(fault) => return Ok(Err(format!("change {}: {fault}", claim.hash))),
         };
@@ -196,9 +204,10 @@ impl Inbox<'_> {
             return Ok(Err(full.to_owned()));
         }
         documents::ensure(self.db, given.doc, given.kind)?;
-        let statement = carried::add_statement(self.db, proof, &statement)?;
+        let statement = carried::add_statement(self.db, proof, statement.to, &[given.doc])?;
         let (doc, device) = (given.doc, author.device);
-        let new = NewCarried { hash: claim.hash, doc, device, statement, fact, change: bytes };
+        let new =
+            NewCarried { hash: claim.hash, doc, device, statement, fact, ruled, change: bytes };
         carried::add(self.db, &new)?;
         Ok(Ok(Taken::New))
     }
@@ -219,14 +228,14 @@ impl Inbox<'_> {
         })
     }
 
-    /// Lets a change into the view of its document as the hub would; says which fact it states, or
-    /// `None` when all that it says is known.
+    /// Lets a change into the view of its document as the hub would; `None` when all that it says is
+    /// known.
     fn judge(
         &mut self,
         given: &part::Given,
         author: &Author<'_>,
         claim: &Claim,
-    ) -> Result<Result<Option<Option<FactId>>, String>, DeviceError> {
+    ) -> Result<Result<Option<Ruling>, Fault>, DeviceError> {
         let mut view = match self.views.remove(&given.doc) {
             Some(view) => view,
             None => documents::view(self.db, given.doc)?
@@ -234,11 +243,13 @@ impl Inbox<'_> {
         };
         let ruled = guard::admit(&mut view, &given.change, author);
         let verdict = match ruled {
-            Ok(admitted) => Ok(Some(only(admitted.facts.iter().map(|(id, _)| *id)))),
-            Err(Denied::Duplicate) => Ok(None),
-            Err(Denied::MissingDeps(_)) => {
-                signed_facts(given, author, claim).map(|facts| Some(only(facts.into_iter())))
+            Ok(admitted) => {
+                let fact = only(admitted.facts.iter().map(|(id, _)| *id));
+                Ok(Some(Ruling { ruled: true, fact }))
             }
+            Err(Denied::Duplicate) => Ok(None),
+            Err(Denied::MissingDeps(_)) => signed_facts(given, author, claim)
+                .map(|facts| Some(Ruling { ruled: false, fact: only(facts.into_iter()) })),
             Err(Denied::Refused(refusal)) => {
                 let envelopes = guard::peek(&given.change).unwrap_or_default();
                 let ids: BTreeSet<FactId> = envelopes.iter().map(|one| fact_id(one)).collect();
@@ -252,6 +263,14 @@ impl Inbox<'_> {
         self.views.insert(given.doc, view);
         Ok(verdict)
     }
+}
+
+/// What became of a change that may be carried.
+struct Ruling {
+    /// The guard let it in; else it builds on something that is not here.
+    ruled: bool,
+    /// The fact that it states.
+    fact: Option<FactId>,
 }
 
 fn only(mut facts: impl Iterator<Item = FactId>) -> Option<FactId> {

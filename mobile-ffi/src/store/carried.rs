@@ -2,7 +2,6 @@
 //! they and its own go to the hub.
 
 use onscene_sync_core::crypto::fact_id;
-use onscene_sync_core::handover::statement::Statement;
 use onscene_sync_core::id::{DeviceId, DocId, FactId, Hash};
 use onscene_sync_core::limits::{CARRIED_CHANGES, STATEMENTS};
 use onscene_sync_core::sync::device::Queued;
@@ -40,6 +39,8 @@ pub(crate) struct NewCarried<'a> {
     /// The statement that lists it.
     pub(crate) statement: FactId,
     pub(crate) fact: Option<FactId>,
+    /// The guard has let it in.
+    pub(crate) ruled: bool,
     pub(crate) change: &'a [u8],
 }
 
@@ -50,8 +51,8 @@ pub(crate) fn add(db: Db<'_>, new: &NewCarried<'_>) -> Result<(), DeviceError> {
         .prepare_cached("SELECT coalesce(max(n), 0) + 1 FROM carried")?
         .query_row([], |row| row.get(0))?;
     db.prepare_cached(
-        "INSERT INTO carried (n, hash, doc, device, statement, fact, place, bytes, change)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT coalesce(max(n), 0) FROM intent), ?7, ?8)",
+        "INSERT INTO carried (n, hash, doc, device, statement, fact, place, bytes, change, ruled)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT coalesce(max(n), 0) FROM intent), ?7, ?8, ?9)",
     )?
     .execute(params![
         n,
@@ -61,17 +62,19 @@ pub(crate) fn add(db: Db<'_>, new: &NewCarried<'_>) -> Result<(), DeviceError> {
         new.statement.as_bytes(),
         new.fact.map(|fact| *fact.as_bytes()),
         i64::try_from(new.change.len()).unwrap_or(i64::MAX),
-        db.seal(CHANGE, new.hash.as_bytes(), new.change)
+        db.seal(CHANGE, new.hash.as_bytes(), new.change),
+        new.ruled
     ])?;
     db.touch(new.doc);
     Ok(())
 }
 
-/// Keeps a signed statement; returns its id.
+/// Keeps a signed statement, which makes `docs` known to the phone that it was made for; returns its id.
 pub(crate) fn add_statement(
     db: Db<'_>,
     bytes: &[u8],
-    statement: &Statement,
+    to: DeviceId,
+    docs: &[DocId],
 ) -> Result<FactId, DeviceError> {
     let id = fact_id(bytes);
     db.prepare_cached("INSERT OR IGNORE INTO statement (id, body) VALUES (?1, ?2)")?
@@ -79,14 +82,17 @@ pub(crate) fn add_statement(
     let mut introduce = db.prepare_cached(
         "INSERT OR IGNORE INTO introduced (doc, receiver, statement) VALUES (?1, ?2, ?3)",
     )?;
-    for listed in &statement.docs {
-        introduce.execute(params![
-            listed.doc.as_bytes(),
-            statement.to.as_bytes(),
-            id.as_bytes()
-        ])?;
+    for doc in docs {
+        introduce.execute(params![doc.as_bytes(), to.as_bytes(), id.as_bytes()])?;
     }
     Ok(id)
+}
+
+/// How many statements are kept.
+pub(crate) fn statements(db: Db<'_>) -> Result<u64, DeviceError> {
+    let count: i64 =
+        db.prepare_cached("SELECT count(*) FROM statement")?.query_row([], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
 }
 
 /// Whether a change is carried, whatever became of it.
@@ -119,7 +125,7 @@ pub(crate) fn put_first(db: Db<'_>, doc: DocId) -> Result<(), DeviceError> {
 pub(crate) fn beside(db: Db<'_>, doc: DocId) -> Result<Vec<OwnChange>, DeviceError> {
     let mut beside = intents::own(db, doc)?;
     let mut statement = db.prepare_cached(
-        "SELECT place, kind, hash, change, fact, state FROM carried JOIN doc ON doc.doc = carried.doc
+        "SELECT place, kind, hash, change, fact, state, ruled FROM carried JOIN doc ON doc.doc = carried.doc
          WHERE carried.doc = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([doc.as_bytes()])?;
@@ -127,6 +133,7 @@ pub(crate) fn beside(db: Db<'_>, doc: DocId) -> Result<Vec<OwnChange>, DeviceErr
         let hash: [u8; 32] = row.get(2)?;
         let change = OwnChange {
             carried: true,
+            ruled: row.get(6)?,
             kind: kind_from(row.get(1)?)?,
             hash: Hash::from_bytes(hash),
             bytes: db.open(CHANGE, &hash, &row.get::<_, Vec<u8>>(3)?)?,
@@ -141,16 +148,17 @@ pub(crate) fn beside(db: Db<'_>, doc: DocId) -> Result<Vec<OwnChange>, DeviceErr
     Ok(beside.into_iter().map(|(_, change)| change).collect())
 }
 
-/// The bytes of the colleagues' changes of a document that wait for the hub.
-pub(crate) fn waiting(db: Db<'_>, doc: DocId) -> Result<Vec<Vec<u8>>, DeviceError> {
+/// The bytes of the colleagues' changes of a document that wait for the hub, and whether the guard has
+/// let them in.
+pub(crate) fn waiting(db: Db<'_>, doc: DocId) -> Result<Vec<(bool, Vec<u8>)>, DeviceError> {
     let mut statement = db.prepare_cached(
-        "SELECT hash, change FROM carried WHERE doc = ?1 AND state = 0 ORDER BY n",
+        "SELECT hash, change, ruled FROM carried WHERE doc = ?1 AND state = 0 ORDER BY n",
     )?;
     let mut rows = statement.query([doc.as_bytes()])?;
     let mut waiting = Vec::new();
     while let Some(row) = rows.next()? {
         let hash: [u8; 32] = row.get(0)?;
-        waiting.push(db.open(CHANGE, &hash, &row.get::<_, Vec<u8>>(1)?)?);
+        waiting.push((row.get(2)?, db.open(CHANGE, &hash, &row.get::<_, Vec<u8>>(1)?)?));
     }
     Ok(waiting)
 }
@@ -304,8 +312,19 @@ pub(super) fn mend(old: Db<'_>, new: Db<'_>) {
     copy(old, new, "colleague", &["device", "certificate"], |row| opens(row, CERTIFICATE));
     copy(old, new, "statement", &["id", "body"], |row| opens(row, BODY));
     copy(old, new, "introduced", &["doc", "receiver", "statement"], |row| stated(row, 2));
-    const COLUMNS: &[&str] =
-        &["hash", "change", "n", "doc", "device", "statement", "fact", "place", "bytes", "state"];
+    const COLUMNS: &[&str] = &[
+        "hash",
+        "change",
+        "n",
+        "doc",
+        "device",
+        "statement",
+        "fact",
+        "place",
+        "bytes",
+        "state",
+        "ruled",
+    ];
     copy(old, new, "carried", COLUMNS, |row| {
         let known = row.get(3).map(|doc| documents::row(new, DocId::from_bytes(doc)));
         opens(row, CHANGE) && stated(row, 5) && matches!(known, Ok(Ok(Some(_))))

@@ -146,7 +146,9 @@ pub(crate) fn view(db: Db<'_>, doc: DocId) -> Result<Option<Document>, DeviceErr
     let Some(row) = row(db, doc)? else { return Ok(None) };
     let mut view = base(db, doc)?.unwrap_or_else(|| Document::new(doc, row.kind));
     for change in carried::beside(db, doc)? {
-        if change.state == OwnState::Waiting || change.state == OwnState::Held && !change.carried {
+        let waits =
+            change.state == OwnState::Waiting || change.state == OwnState::Held && !change.carried;
+        if waits && change.ruled {
             // One that does not fit is about to be authored anew, or what it builds on to come.
             view.apply(&change.bytes).ok();
         }
@@ -158,7 +160,7 @@ pub(crate) fn view(db: Db<'_>, doc: DocId) -> Result<Option<Document>, DeviceErr
 /// changes, as far as they fit.
 pub(crate) fn ground(db: Db<'_>, doc: DocId, kind: DocKind) -> Result<Document, DeviceError> {
     let mut ground = base(db, doc)?.unwrap_or_else(|| Document::new(doc, kind));
-    for change in carried::waiting(db, doc)? {
+    for (_, change) in carried::waiting(db, doc)?.into_iter().filter(|(ruled, _)| *ruled) {
         ground.apply(&change).ok();
     }
     carried::put_first(db, doc)?;

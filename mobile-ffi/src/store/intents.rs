@@ -341,7 +341,7 @@ pub(crate) fn own(db: Db<'_>, doc: DocId) -> Result<Vec<(i64, OwnChange)>, Devic
         let (hash, bytes, state) = raw.change(db)?;
         let (carried, kind, fact) = (false, kind_from(row.get(16)?)?, raw.clear.fact);
         let earlier = fact.map(|fact| names_before(&renamed, fact)).unwrap_or_default();
-        let change = OwnChange { carried, kind, hash, bytes, fact, earlier, state };
+        let change = OwnChange { carried, ruled: true, kind, hash, bytes, fact, earlier, state };
         own.push((raw.clear.n, change));
     }
     Ok(own)

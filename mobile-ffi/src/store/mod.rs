@@ -57,13 +57,14 @@ use mend::Mended;
 /// Marks the file as ours ("OnSc").
 const APPLICATION_ID: i64 = 0x4f6e_5363;
 /// What makes each version of the schema from the one before. Steps are added, never changed.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("evidence.sql"),
     include_str!("work.sql"),
     include_str!("handover.sql"),
     include_str!("arriving.sql"),
     include_str!("inherited.sql"),
+    include_str!("ruled.sql"),
 ];
 /// The schema that the first step makes.
 const FIRST: i64 = 2;

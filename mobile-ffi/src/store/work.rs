@@ -187,7 +187,7 @@ pub(crate) fn facts(db: Db<'_>, doc: DocId) -> Result<Vec<(FactId, Fact)>, Devic
     let mut facts: BTreeMap<FactId, Vec<u8>> =
         view.map(|view| view.facts()).unwrap_or_default().into_iter().collect();
     // A change that builds on what is not here yet stands in no document; its facts do for themselves.
-    for change in carried::waiting(db, doc)? {
+    for (_, change) in carried::waiting(db, doc)? {
         let envelopes = guard::peek(&change).unwrap_or_default();
         facts.extend(envelopes.into_iter().map(|bytes| (fact_id(&bytes), bytes)));
     }

@@ -17,7 +17,8 @@ use rand_chacha::rand_core::SeedableRng as _;
 use tempfile::TempDir;
 
 use super::everyday::report;
-use crate::store::carried;
+use crate::store::db::Db;
+use crate::store::{carried, documents};
 use crate::testing::{FakeHost, Hub, UNIT};
 use crate::{
     Clock as _, Device, DeviceError, Event, EventKind, Given, Handover, HandoverError, ItemState,
@@ -322,7 +323,8 @@ fn however_often_a_document_was_passed_on_a_message_fits() {
         let device = |n: usize| DeviceId::from_bytes((n as u64).to_be_bytes());
         let stated = Statement { device: device(n), to: device(n + 1), head, docs };
         let bytes = statement::seal(&stated, &key).unwrap();
-        anna.device.store.write(|tx| carried::add_statement(tx, &bytes, &stated)).unwrap();
+        let keep = |tx: Db<'_>| carried::add_statement(tx, &bytes, stated.to, &[inspection]);
+        anna.device.store.write(keep).unwrap();
     }
     let (_, to_bo) = meet(&mut anna.device, &mut bo.device);
     assert_eq!(to_bo.changes, 1);
@@ -456,6 +458,33 @@ fn what_is_altered_forged_or_not_this_units_is_not_taken_and_the_rest_is() {
     assert_eq!((honest.changes, honest.refused), (2, Vec::new()));
     chen.sync(&mut hub);
     assert_eq!(hub.notes(), ["from Anna", "from Bo"]);
+}
+
+#[test]
+fn what_builds_on_something_that_is_not_here_is_carried_and_never_applied() {
+    let mut hub = Hub::new();
+    let (order, _, inspection) = hub.dispatch(1);
+    let job = Job::Order(order);
+    let (mut anna, mut bo) = (Person::new(1, &mut hub), Person::new(2, &mut hub));
+    anna.device.note(job, "first").unwrap();
+    anna.device.note(job, "second").unwrap();
+    let given = altered(&mut anna, &mut bo, |part| {
+        part.changes.remove(0);
+    });
+    assert_eq!((given.changes, given.refused), (1, Vec::new()));
+    assert_eq!(bo.texts(job), 1, "its signed fact shows");
+    let viewed = |bo: &Person| {
+        let view = documents::view(bo.device.store.read(), inspection).unwrap();
+        view.map_or(0, |view| view.facts().len())
+    };
+    assert_eq!(viewed(&bo), 0);
+    meet(&mut anna.device, &mut bo.device);
+    assert_eq!((viewed(&bo), bo.texts(job)), (1, 2), "the guard ruled on the first alone");
+    bo.device.note(job, "from Bo").unwrap();
+    bo.sync(&mut hub);
+    assert_eq!(hub.notes(), ["first", "from Bo", "second"]);
+    bo.sync(&mut hub);
+    assert_eq!((viewed(&bo), waits(&bo.device)), (3, false));
 }
 
 #[test]

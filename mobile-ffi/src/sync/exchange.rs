@@ -195,6 +195,9 @@ impl Inbox<'_> {
                 self.moved = true;
                 carried::set_state(db, hash, OwnState::Held).map(drop)
             }
+            Effect::Later(_, why) => {
+                self.event(EventKind::Problem, None, &format!("not taken yet: {why}"))
+            }
             Effect::Seen(hash) => match intents::by_hash(db, hash)? {
                 Some(intent) => intents::set_seen(db, intent.n),
                 None => Ok(()),

@@ -14,8 +14,7 @@ use onscene_sync_core::time::Millis;
 
 use super::hub::{Hub, NONCE, key, with_nonce};
 use super::{proof_parts, reply};
-use crate::sync::HttpReply;
-use crate::upload::{UploadBody, UploadRequest};
+use crate::{HttpReply, UploadBody, UploadRequest};
 
 const ADDRESS: &str = "/v1/uploads/";
 

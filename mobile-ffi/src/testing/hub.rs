@@ -36,7 +36,7 @@ use serde_json::{Value, json};
 
 use super::files::Files;
 use super::reply;
-use crate::sync::{HttpReply, HttpRequest};
+use crate::{HttpReply, HttpRequest};
 
 pub(crate) const UNIT: UnitId = UnitId::from_bytes([7; 16]);
 const PERSON: PersonId = PersonId::from_bytes([8; 16]);
@@ -121,8 +121,13 @@ impl Hub {
 
     /// Registers a case and orders the unit out; returns the order, the case and the inspection.
     pub(crate) fn dispatch(&mut self, number: u8) -> (FactId, DocId, DocId) {
-        let case = DocId::from_bytes([number; 16]);
-        let inspection = DocId::from_bytes([number ^ 0x80; 16]);
+        let (case, inspection) = ([number; 16], [number ^ 0x80; 16]);
+        let docs = (DocId::from_bytes(case), DocId::from_bytes(inspection));
+        (self.order_out(docs, "Stalls block the pavement"), docs.0, docs.1)
+    }
+
+    /// Registers a case and orders the unit out, with an inspection of this id; returns the order.
+    pub(crate) fn order_out(&mut self, (case, inspection): (DocId, DocId), what: &str) -> FactId {
         let centre = Position { lat_e7: 366_512_000, lon_e7: 1_171_200_000 };
         let site = Site { datum: Datum::Wgs84, shape: Shape::Circle { centre, radius_cm: 8_000 } };
         self.state_fact(
@@ -131,7 +136,7 @@ impl Hub {
                 class: CaseClass::Complaint,
                 channel: Channel::Telephone,
                 matter: "street_vending".to_owned(),
-                summary: "Stalls block the pavement".to_owned(),
+                summary: what.to_owned(),
                 received_at: Millis(self.now),
                 site: Some(site.clone()),
                 jurisdiction_clear: true,
@@ -155,7 +160,7 @@ impl Hub {
         let receipt = OrderReceived { order, at: Millis(self.now), receipt: Receipt::Deemed };
         self.state_fact(case, Body::OrderReceived(receipt));
         self.keep(inspection, DocKind::Response);
-        (order, case, inspection)
+        order
     }
 
     /// States a fact in a case.

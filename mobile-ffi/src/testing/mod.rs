@@ -11,11 +11,11 @@ use onscene_sync_core::enrolment::message::KeyLevel;
 use onscene_sync_core::id::BootId;
 use onscene_sync_core::time::ClockReading;
 
-use crate::device::{Device, OpenConfig};
-use crate::host::{Clock, Host, HostError, KeyStore, Random};
-use crate::software::SoftwareKeys;
-use crate::sync::{Applied, HttpReply, HttpRequest, Step, WaitReason};
-use crate::upload::{UploadRequest, UploadStep};
+// Only by what the library shows, so that benchmarks can take this module in, too.
+use crate::{
+    Applied, Clock, Device, Host, HostError, HttpReply, HttpRequest, KeyStore, OpenConfig, Random,
+    SoftwareKeys, Step, UploadRequest, UploadStep, WaitReason,
+};
 
 pub(crate) use files::{body, header};
 pub(crate) use hub::{Hub, UNIT, proof_parts};
@@ -107,7 +107,7 @@ impl FakeHost {
     pub(crate) fn sync(&self, device: &mut Device, hub: &mut Hub) -> usize {
         device.sync_soon();
         let mut exchanges = 0;
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             match device.sync_next().unwrap() {
                 Step::Send(request) => {
                     exchanges += usize::from(request.url.ends_with("/v1/sync"));

@@ -65,7 +65,7 @@ pub(super) async fn note(tx: &mut Tx, claim: FactArrived, now: Millis) -> Result
 ///
 /// # Errors
 /// When the database refuses.
-pub(super) async fn same_as(tx: &mut Tx, fact: FactId) -> Result<Vec<FactId>, StoreError> {
+pub(crate) async fn same_as(tx: &mut Tx, fact: FactId) -> Result<Vec<FactId>, StoreError> {
     let sql = "SELECT other FROM same_track WHERE fact_id = $1 ORDER BY other LIMIT $2";
     let query = sqlx::query(sql).bind(&fact.as_bytes()[..]).bind(NAMED);
     let rows = query.fetch_all(tx.conn()).await?;

@@ -328,17 +328,7 @@ fn claim(order: &Order, claim: &Claim) -> ClaimView {
         id: judged.fact,
         at: judged.at,
         seen_at: judged.body.seen_at,
-        because: judged
-            .body
-            .verdict
-            .reasons
-            .iter()
-            .map(|reason| Sentence {
-                en: reason.sentence(Language::English),
-                zh: reason.sentence(Language::Chinese),
-                claim: reason.names(),
-            })
-            .collect(),
+        because: because(&judged.body.verdict),
         verdict: judged.body.verdict.clone(),
     });
     ClaimView {
@@ -350,10 +340,21 @@ fn claim(order: &Order, claim: &Claim) -> ClaimView {
     }
 }
 
+fn because(verdict: &Verdict) -> Vec<Sentence> {
+    let sentences = verdict.reasons.iter().map(|reason| Sentence {
+        en: reason.sentence(Language::English),
+        zh: reason.sentence(Language::Chinese),
+        claim: reason.names(),
+    });
+    sentences.collect()
+}
+
 fn rechecked(stated: &Stated<Rechecked>) -> Value {
-    let Rechecked { order, inspection, fact, finding, by } = &stated.body;
+    let Rechecked { order, inspection, fact, finding, by, scene } = &stated.body;
+    let scene =
+        scene.as_ref().map(|verdict| json!({ "verdict": verdict, "because": because(verdict) }));
     json!({ "id": stated.fact, "at": stated.at, "order": order, "inspection": inspection,
-        "fact": fact, "finding": finding, "by": by })
+        "fact": fact, "finding": finding, "by": by, "scene": scene })
 }
 
 fn taken_back(stated: &Stated<TakenBack>) -> Value {

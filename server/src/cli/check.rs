@@ -33,11 +33,12 @@ pub(super) async fn check(
     report("configuration", Ok("every key is known and makes sense".to_owned()))?;
     let dir = config.keys.dir.clone().unwrap_or_else(|| config.data.dir.join("keys"));
     let keys = Keys::open(&dir, false, &SystemRandom);
+    let hub_key = keys.as_ref().ok().map(|keys| keys.facts.public_key());
     report(
         "keys",
         keys.map(|_| format!("all in {}", dir.display())).map_err(|error| error.to_string()),
     )?;
-    match database(config, whole).await {
+    match database(config, hub_key, whole).await {
         Ok(Database { schema, faults, record, jobs, evidence }) => {
             report("database", Ok(format!("reachable, schema {schema}")))?;
             let whole = "no fault found".to_owned();
@@ -66,12 +67,16 @@ struct Database {
     evidence: Result<String, String>,
 }
 
-async fn database(config: &Config, whole: bool) -> Result<Database, StoreError> {
+async fn database(
+    config: &Config,
+    hub_key: Option<[u8; 32]>,
+    whole: bool,
+) -> Result<Database, StoreError> {
     let url = config.database_url().replace("mode=rwc", "mode=rw");
     let store = Store::open(&url, 2).await?;
     let schema = store.require_current().await?.found;
     let faults = store.faults().await?;
-    let mut record = verify(&store).await?;
+    let mut record = verify(&store, hub_key).await?;
     record.faults.extend(project::faults(&store).await?);
     let jobs = store.with_read("check.jobs", (), |tx, ()| Box::pin(jobs::standing(tx))).await?;
     let evidence = evidence(config, &store, whole).await;

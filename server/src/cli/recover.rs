@@ -27,7 +27,7 @@ pub(super) async fn recover(
 
 fn print(recovered: &Recovered, out: &mut impl Write) -> std::io::Result<()> {
     let Recovered { device, person, records, damaged } = recovered;
-    let (mut delivered, mut known, mut kept) = (0, 0, 0);
+    let (mut delivered, mut known, mut kept, mut later) = (0, 0, 0, 0);
     for (n, push, result) in records {
         let word = match result {
             PushResult::Accepted => {
@@ -42,6 +42,10 @@ fn print(recovered: &Recovered, out: &mut impl Write) -> std::io::Result<()> {
                 kept += 1;
                 format!("in quarantine: {}", refusal.detail)
             }
+            PushResult::Later(why) => {
+                later += 1;
+                format!("not taken yet, recover the file again tomorrow: {why}")
+            }
             PushResult::MissingDeps(_) => unreachable!("these are kept in quarantine"),
         };
         writeln!(out, "record {n} in {}: {word}", push.doc)?;
@@ -55,7 +59,7 @@ fn print(recovered: &Recovered, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(
         out,
         "phone {device} of person {person}: {} records, {delivered} delivered, {known} known \
-         already, {kept} in quarantine, {} damaged",
+         already, {kept} in quarantine, {later} not taken yet, {} damaged",
         records.len() + damaged.len(),
         damaged.len()
     )

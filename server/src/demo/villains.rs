@@ -119,6 +119,7 @@ pub async fn attack(
     let results = reply.results.into_iter().map(|result| match result {
         PushResult::Refused(refusal) => Some(format!("{:?}: {}", refusal.code, refusal.detail)),
         PushResult::MissingDeps(_) => Some("MissingDeps".to_owned()),
+        PushResult::Later(_) => Some("Later".to_owned()),
         PushResult::Accepted | PushResult::Duplicate => None,
     });
     Ok(forged.iter().zip(results).map(|((what, _), refusal)| Attack { what, refusal }).collect())

@@ -24,8 +24,8 @@ const PAGE: i64 = 100;
 /// The case that a file belongs to; a patrol's visit stands for itself.
 const OWNER: &str = "COALESCE(o.case_id, e.doc_id)";
 
-/// Compares the file of `fact` with those of other cases that came before it; returns how many flags
-/// that raised.
+/// Compares the file of `fact` with those of other cases; returns how many flags that raised. Also with
+/// those that came after it: what a photo shows may be found out late.
 ///
 /// # Errors
 /// When the database refuses.
@@ -53,13 +53,15 @@ pub(super) async fn compare(tx: &mut Tx, fact: FactId, now: Millis) -> Result<u6
     }
     let mut found = Vec::new();
     for (hash, distance) in near {
-        found.extend(earlier(tx, &this, hash).await?.into_iter().map(|other| (distance, other)));
+        found.extend(others(tx, &this, hash).await?.into_iter().map(|other| (distance, other)));
     }
-    found.sort_by_key(|(distance, (other, _))| (*distance, *other));
+    found.sort_by_key(|(distance, other)| (*distance, other.fact));
     found.truncate(FLAGS);
     let mut raised = 0;
     for (distance, other) in found {
-        raised += raise(tx, &this, other, distance, now).await?;
+        let mut pair = [&this, &other];
+        pair.sort_by_key(|file| (file.stored_at, file.fact));
+        raised += raise(tx, pair, distance, now).await?;
     }
     Ok(raised)
 }
@@ -98,33 +100,34 @@ async fn alike(tx: &mut Tx, likeness: Likeness) -> Result<BTreeMap<Hash, u32>, S
     Ok(found)
 }
 
-/// Facts of other cases whose file this is and came before.
-async fn earlier(tx: &mut Tx, this: &File, hash: Hash) -> Result<Vec<(FactId, DocId)>, StoreError> {
+/// Files of other cases with these bytes.
+async fn others(tx: &mut Tx, this: &File, hash: Hash) -> Result<Vec<File>, StoreError> {
     let sql = format!(
-        "SELECT e.fact_id, e.doc_id FROM evidence e \
+        "SELECT {OWNER} AS owner, e.fact_id, e.doc_id, e.stored_at FROM evidence e \
          LEFT JOIN dispatch_order o ON o.inspection = e.doc_id \
-         WHERE e.sha256 = $1 AND e.erased_at IS NULL AND {OWNER} <> $2 \
-         AND (e.stored_at < $3 OR (e.stored_at = $3 AND e.fact_id < $4)) \
-         ORDER BY e.stored_at LIMIT $5"
+         WHERE e.sha256 = $1 AND e.stored_at IS NOT NULL AND e.erased_at IS NULL AND {OWNER} <> $2 \
+         ORDER BY e.stored_at LIMIT $3"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(&hash.as_bytes()[..])
         .bind(&this.owner[..])
-        .bind(this.stored_at.0)
-        .bind(&this.fact.as_bytes()[..])
         .bind(i64::try_from(FLAGS).unwrap_or(i64::MAX))
         .fetch_all(tx.conn())
         .await?;
-    let ids = |row: &AnyRow| {
-        Ok((FactId::from_bytes(row.array("fact_id")?), DocId::from_bytes(row.array("doc_id")?)))
+    let file = |row: &AnyRow| {
+        Ok(File {
+            fact: FactId::from_bytes(row.array("fact_id")?),
+            doc: DocId::from_bytes(row.array("doc_id")?),
+            owner: row.bytes("owner")?,
+            stored_at: row.millis("stored_at")?,
+        })
     };
-    rows.iter().map(ids).collect()
+    rows.iter().map(file).collect()
 }
 
 async fn raise(
     tx: &mut Tx,
-    this: &File,
-    (earlier, earlier_doc): (FactId, DocId),
+    [earlier, later]: [&File; 2],
     distance: Option<u32>,
     now: Millis,
 ) -> Result<u64, StoreError> {
@@ -132,10 +135,10 @@ async fn raise(
         "INSERT INTO reuse (fact_id, doc_id, earlier_fact, earlier_doc, distance, raised_at) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (fact_id, earlier_fact) DO NOTHING",
     )
-    .bind(&this.fact.as_bytes()[..])
-    .bind(&this.doc.as_bytes()[..])
-    .bind(&earlier.as_bytes()[..])
-    .bind(&earlier_doc.as_bytes()[..])
+    .bind(&later.fact.as_bytes()[..])
+    .bind(&later.doc.as_bytes()[..])
+    .bind(&earlier.fact.as_bytes()[..])
+    .bind(&earlier.doc.as_bytes()[..])
     .bind(distance.map(i64::from))
     .bind(now.0)
     .execute(tx.conn())

@@ -42,6 +42,7 @@ on_each_engine!(
     an_object_that_is_being_dropped_is_waited_for,
     what_was_left_of_an_upload_is_swept,
     a_photo_of_another_case_is_flagged_and_one_of_the_same_case_is_not,
+    a_photo_is_flagged_also_when_the_earlier_one_is_looked_at_later,
     a_file_that_cannot_be_decoded_is_stored_and_says_so,
     a_file_that_the_machine_had_no_room_for_is_looked_at_again,
     the_inventory_names_what_is_missing_or_damaged,
@@ -589,6 +590,20 @@ async fn a_photo_of_another_case_is_flagged_and_one_of_the_same_case_is_not(stor
     assert_eq!(world.number(exact).await, 1);
     let own = "SELECT count(*) AS n FROM reuse WHERE doc_id = earlier_doc";
     assert_eq!(world.number(own).await, 0);
+}
+
+async fn a_photo_is_flagged_also_when_the_earlier_one_is_looked_at_later(store: TestStore) {
+    let world = World::new(store).await;
+    let files: Vec<_> = (0..2).map(|seed| photo(2_000, seed)).collect();
+    let (first, near) = (named(1, &files[0], Media::Photo), named(2, &files[1], Media::Photo));
+    for (named, file) in [(&first, &files[0]), (&near, &files[1])] {
+        world.clock.advance(1_000);
+        assert_eq!(world.bring(named, file).await.status, 204);
+    }
+    assert_eq!(world.compare(&[(&near, Some(1)), (&first, Some(3))]).await, 1);
+    let right = "SELECT count(*) AS n FROM reuse r JOIN evidence e ON e.fact_id = r.fact_id \
+        JOIN evidence b ON b.fact_id = r.earlier_fact WHERE e.stored_at > b.stored_at";
+    assert_eq!(world.number(right).await, 1, "the flag stands on the one that came later");
 }
 
 async fn a_file_that_cannot_be_decoded_is_stored_and_says_so(store: TestStore) {

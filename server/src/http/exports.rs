@@ -24,6 +24,7 @@ use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Viewer};
 use crate::cases::list::{Filter, PAGE, list};
 use crate::cases::record::policy_in_force;
+use crate::intake::matters::names;
 use crate::statistics::bulletin;
 use crate::statistics::export::sheet::Reading;
 use crate::statistics::export::stream::{Form, body};
@@ -145,10 +146,11 @@ async fn made(
 
 async fn reading(app: &App, filter: &Filter) -> Result<Reading, Problem> {
     let read = app.store.with_read("export.units", filter.sweep, |tx, sweep| {
-        Box::pin(async move { select(tx, sweep).await })
+        Box::pin(async move { Ok::<_, StoreError>((select(tx, sweep).await?, names(tx).await?)) })
     });
-    let units = read.await?.into_iter().map(|unit| (unit.id, unit.name)).collect();
-    Ok(Reading { units, utc_offset_min: policy_in_force()?.utc_offset_min })
+    let (units, matters) = read.await?;
+    let units = units.into_iter().map(|unit| (unit.id, unit.name)).collect();
+    Ok(Reading { units, matters, utc_offset_min: policy_in_force()?.utc_offset_min })
 }
 
 /// Puts on record who takes what away.

@@ -34,6 +34,14 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+impl IdempotencyKey {
+    /// This key, or `other` from a client that chose none.
+    #[must_use]
+    pub fn or(self, other: impl FnOnce() -> String) -> Self {
+        Self(Some(self.0.unwrap_or_else(other)))
+    }
+}
+
 /// One command of one person, recognisable when it comes again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {

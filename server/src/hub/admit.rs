@@ -14,8 +14,10 @@ use onscene_sync_core::fact::Fact;
 use onscene_sync_core::fact::anchor::Head;
 use onscene_sync_core::guard::{self, Admitted, Author, Denied};
 use onscene_sync_core::id::{DeviceId, DocId, FactId};
+use onscene_sync_core::limits::PATROLS_PER_DAY;
 use onscene_sync_core::sync::admission::{self, Ruled};
 use onscene_sync_core::sync::message::{Bucket, Push, PushResult, Refusal, RefusalCode};
+use onscene_sync_core::time::Millis;
 
 use super::authors::{self, Judged, Phone, Phones};
 use super::documents::{self, DocRow, Material};
@@ -64,6 +66,9 @@ struct Ground {
     cold: Vec<Material>,
 }
 
+const TOO_MANY_PATROLS: &str = "this phone began as many patrols as the hub takes in 24 hours: \
+     the rest is taken as that time passes";
+
 /// One document's changes in a request, each with its place there.
 type Group<'a> = Vec<(usize, &'a Push)>;
 
@@ -89,11 +94,12 @@ pub(crate) async fn judge(
         return Ok(Batch::default());
     }
     let docs: BTreeSet<DocId> = brought.push.iter().map(|push| push.doc).collect();
+    let now = app.now();
     let input = (caller.clone(), Arc::clone(&brought.statements), docs, Arc::clone(&app.warm));
     let ground = app
         .store
-        .with_read("hub.judge", input, |tx, (caller, statements, docs, warm)| {
-            Box::pin(survey(tx, caller, statements, docs, warm))
+        .with_read("hub.judge", input, move |tx, (caller, statements, docs, warm)| {
+            Box::pin(survey(tx, caller, statements, docs, (warm, now)))
         })
         .await?;
     let mut open = warm_documents(app, &ground)?;
@@ -118,11 +124,11 @@ async fn survey(
     caller: &Caller,
     statements: &[ByteVec],
     docs: &BTreeSet<DocId>,
-    warm: &documents::Warm,
+    (warm, now): (&documents::Warm, Millis),
 ) -> Result<Ground, HubError> {
     let rows = documents::rows(tx, docs.iter().copied(), false).await?;
     let born = rows.len() < docs.len();
-    let phones = authors::survey(tx, caller, statements, docs, born).await?;
+    let phones = authors::survey(tx, caller, statements, docs, born.then_some(now)).await?;
     let members = buckets::members(tx, docs.iter().copied()).await?;
     let cold: Vec<DocRow> = rows.values().filter(|row| !warm.has(row)).copied().collect();
     let cold = documents::material(tx, &cold).await?;
@@ -164,6 +170,8 @@ fn rule(
         groups.entry(push.doc).or_default().push((place, push));
     }
     let known = ground.phones.known.iter();
+    let begun = |(device, phone): (&DeviceId, &Phone)| (*device, phone.patrols);
+    let mut patrols: BTreeMap<DeviceId, u64> = known.clone().map(begun).collect();
     let mut batch = Batch {
         judged: known.map(|(device, phone)| (*device, phone.judged.clone())).collect(),
         heads: ground.phones.heads(&statements),
@@ -181,6 +189,14 @@ fn rule(
         let mut birthplace = None;
         for (place, push) in group {
             let (phone, proof) = ground.phones.author(push, &statements);
+            if run.begins(push, phone) {
+                let begun = patrols.entry(phone.caller.device).or_default();
+                if *begun >= PATROLS_PER_DAY {
+                    batch.results[place] = PushResult::Later(TOO_MANY_PATROLS.to_owned());
+                    continue;
+                }
+                *begun += 1;
+            }
             match run.take(push, phone, &mut chains) {
                 Ruled::Admitted(admitted) => {
                     batch.results[place] = PushResult::Accepted;
@@ -193,7 +209,7 @@ fn rule(
                     facts.extend(admitted.facts);
                 }
                 Ruled::Denied(Denied::Refused(refusal)) => {
-                    batch.refuse(place, push, phone, refusal)
+                    batch.refuse(place, push, phone, refusal);
                 }
                 denied @ Ruled::Denied(_) => batch.results[place] = denied.result(),
             }
@@ -233,6 +249,11 @@ impl Run {
         };
         let slots = chains.entry(author.device).or_default();
         admission::admit(&mut self.after, &push.change, &author, slots)
+    }
+
+    /// Whether this change, if it is let in, begins the document.
+    fn begins(&self, push: &Push, phone: &Phone) -> bool {
+        self.born && self.changes.is_empty() && self.admissible(push, phone).is_ok()
     }
 
     /// Whether changes of this phone for this document may come before the guard at all.
@@ -282,6 +303,7 @@ impl Batch {
         let claimed = guard::claim(&push.change).map(|claim| claim.actor);
         let claimed = claimed.filter(|actor| actor.device == phone.caller.device);
         self.refused.push(Refused {
+            place,
             device: phone.caller.device,
             install: claimed.map(|actor| actor.install),
             doc: push.doc,

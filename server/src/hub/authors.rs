@@ -12,6 +12,7 @@ use onscene_sync_core::guard;
 use onscene_sync_core::handover::statement::{self, Statement, introduced};
 use onscene_sync_core::id::{DeviceId, DocId, PersonId, UnitId};
 use onscene_sync_core::sync::message::{Bucket, Push};
+use onscene_sync_core::time::Millis;
 
 use super::scope::{self, Caller, Scope};
 use super::sql::fetch_in;
@@ -38,6 +39,8 @@ pub(crate) struct Phone {
     units: BTreeSet<UnitId>,
     /// The buckets that a patrol begins in.
     pub(crate) birthplace: Vec<Bucket>,
+    /// Patrols that it began in the last 24 hours; read only where documents may begin.
+    pub(crate) patrols: u64,
 }
 
 /// The phone that asks, and those whose changes it may carry.
@@ -51,13 +54,14 @@ pub(crate) struct Phones {
 #[derive(Debug, Default)]
 pub(crate) struct Statements(Vec<(Statement, Vec<u8>)>);
 
-/// Reads what the hub knows of the caller and of everybody whom `statements` name.
+/// Reads what the hub knows of the caller and of everybody whom `statements` name. `born` is the time
+/// now if some of the documents may begin with these changes.
 pub(crate) async fn survey(
     tx: &mut Tx,
     caller: &Caller,
     statements: &[ByteVec],
     docs: &BTreeSet<DocId>,
-    born: bool,
+    born: Option<Millis>,
 ) -> Result<Phones, HubError> {
     let parties = statements.iter().filter_map(|bytes| statement::parties(bytes));
     let mut devices: BTreeSet<DeviceId> = parties.flat_map(|(one, other)| [one, other]).collect();
@@ -68,17 +72,35 @@ pub(crate) async fn survey(
         Some(phone) => phone.caller = caller.clone(),
         None => return Err(HubError::UnknownDevice),
     }
+    // A statement that its author did not sign names nobody: whoever could be named by words alone
+    // would be looked up, and their rows locked, for anybody.
+    let named: BTreeSet<DeviceId> = read(&known, statements)
+        .flat_map(|(statement, _)| [statement.device, statement.to])
+        .collect();
+    known.retain(|device, _| *device == caller.device || named.contains(device));
     let posts = if meets { posts(tx, &known).await? } else { BTreeMap::new() };
     for phone in known.values_mut() {
         let Caller { person, unit, .. } = phone.caller;
         phone.scopes = scope::of_documents(tx, &phone.caller, docs.iter().copied()).await?;
         phone.units.extend(posts.get(&person).into_iter().flatten());
         phone.birthplace = vec![Bucket::Unit(unit), Bucket::Person(person)];
-        if born {
+        if let Some(now) = born {
             phone.birthplace.extend(buckets::supervision_of(tx, unit).await?);
+            phone.patrols = patrols(tx, phone.caller.device, now).await?;
         }
     }
     Ok(Phones { caller: caller.device, known })
+}
+
+/// The statements that those phones signed which they name.
+fn read<'r>(
+    known: &'r BTreeMap<DeviceId, Phone>,
+    statements: &'r [ByteVec],
+) -> impl Iterator<Item = (Statement, Vec<u8>)> + 'r {
+    let key_of = |device| Some(known.get(&device)?.judged.key.clone());
+    statements.iter().filter_map(move |bytes| {
+        Some((statement::read(bytes, key_of, verify_p256_fast).ok()?, bytes.to_vec()))
+    })
 }
 
 async fn rows(
@@ -107,10 +129,22 @@ async fn rows(
             scopes: BTreeMap::new(),
             units: BTreeSet::from([unit]),
             birthplace: Vec::new(),
+            patrols: 0,
         };
         known.insert(device, phone);
     }
     Ok(known)
+}
+
+/// How many patrols a phone began that came in within the last 24 hours.
+async fn patrols(tx: &mut Tx, device: DeviceId, now: Millis) -> Result<u64, StoreError> {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    // The kind stands in the text, so that the index of patrols serves.
+    const SQL: &str = "SELECT count(*) AS n FROM doc d \
+         JOIN change c ON c.doc_id = d.doc_id AND c.ord = 1 \
+         WHERE d.kind = 2 AND d.created_at > $1 AND c.device = $2";
+    let query = sqlx::query(SQL).bind(now.0 - DAY_MS).bind(&device.as_bytes()[..]);
+    query.fetch_one(tx.conn()).await?.number("n")
 }
 
 /// The units that each person is or was posted to.
@@ -136,11 +170,7 @@ impl Phones {
 
     /// Reads the statements; those that are not signed by the phone that they name prove nothing.
     pub(crate) fn check(&self, statements: &[ByteVec]) -> Statements {
-        let key_of = |device| Some(self.known.get(&device)?.judged.key.clone());
-        let read = |bytes: &ByteVec| {
-            Some((statement::read(bytes, key_of, verify_p256_fast).ok()?, bytes.to_vec()))
-        };
-        Statements(statements.iter().filter_map(read).collect())
+        Statements(read(&self.known, statements).collect())
     }
 
     /// Who wrote a pushed change, with the proof where that is a colleague. A change without proof

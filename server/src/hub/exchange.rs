@@ -53,6 +53,8 @@ struct Done {
     /// A job is due at once: the phone has an order in hand that waited for it, or brought
     /// evidence for an earlier claim.
     due: bool,
+    /// Places of colleagues' changes that were refused and for which quarantine has no room.
+    held_back: Vec<usize>,
     full: Option<HubError>,
 }
 
@@ -125,9 +127,10 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
     let additions = record::record(tx, batch, *now).await?;
     anchors::sight(tx, &batch.heads, *now).await?;
     let install = request.head.install;
-    let full = match quarantine::keep(tx, caller.device, install, &batch.refused, *now).await {
-        Ok(()) => None,
-        Err(full @ HubError::QuarantineFull { .. }) => Some(full),
+    let kept = quarantine::keep(tx, caller.device, install, &batch.refused, *now).await;
+    let (held_back, full) = match kept {
+        Ok(held_back) => (held_back, None),
+        Err(full @ HubError::QuarantineFull { .. }) => (Vec::new(), Some(full)),
         Err(error) => return Err(error),
     };
     let receipt = match row.revoked {
@@ -150,7 +153,7 @@ async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {
     }
     let pokes = additions.write(tx, *now).await?;
     let noted = if row.revoked { BTreeMap::new() } else { scope::follow(tx, caller).await? };
-    Ok(Done { receipt, certificate, noted, pokes, due, full })
+    Ok(Done { receipt, certificate, noted, pokes, due, held_back, full })
 }
 
 /// Plans a second look at claims that this request brought evidence for. `true` when one is due.
@@ -185,7 +188,10 @@ async fn finish(
     if done.due || batch.docs.iter().any(|doc| !doc.changes.is_empty()) {
         app.jobs.wake();
     }
-    let results = settle(app, batch).await;
+    let mut results = settle(app, batch).await;
+    for place in done.held_back {
+        results[place] = PushResult::Later(NO_ROOM.to_owned());
+    }
     if let Some(disputed) = &request.disputed {
         news::hear(app, caller.device, disputed).await?;
     }
@@ -237,6 +243,9 @@ async fn settle(app: &App, batch: Arc<Batch>) -> Vec<PushResult> {
     batch.results
 }
 
+const NO_ROOM: &str = "a colleague's record was refused, and so much that this phone carried is in \
+     quarantine that there is no room: a supervisor has to settle some";
+
 /// A snapshot is due each time that a document's log has grown by this many changes.
 const LOG_BETWEEN_SNAPSHOTS: u64 = 64;
 
@@ -250,6 +259,7 @@ fn name(result: &PushResult) -> &'static str {
         PushResult::Duplicate => "duplicate",
         PushResult::MissingDeps(_) => "missing_deps",
         PushResult::Refused(_) => "refused",
+        PushResult::Later(_) => "later",
     }
 }
 

@@ -23,6 +23,8 @@ pub const WAITING_BYTES: u64 = 16 * 1024 * 1024;
 /// A change that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
+    /// Its place in the request.
+    pub(crate) place: usize,
     /// The phone that wrote it, or that handed in what bears no proof of another.
     pub(crate) device: DeviceId,
     /// The installation that wrote it, if it says so.
@@ -36,35 +38,61 @@ pub(crate) struct Refused {
 }
 
 /// Keeps what `carrier` handed in and was refused; what is kept already stays as it is and takes no
-/// room. What it carried for others fills its own room, so that nobody can fill another's.
+/// room. What it carried for others has a room of its own, so that colleagues cannot fill a phone's:
+/// returns the places in the request of those for which it has no place now.
 ///
 /// # Errors
-/// [`HubError::QuarantineFull`] when too much of the carrier's waits already, and the database's.
+/// [`HubError::QuarantineFull`] when too much of the phone's own waits already, and the database's.
 pub(crate) async fn keep(
     tx: &mut Tx,
     carrier: DeviceId,
     install: u32,
     refused: &[Refused],
     now: Millis,
-) -> Result<(), HubError> {
-    const HEAD: &str = "INSERT INTO quarantine \
-         (hash, doc_id, kind, body, code, detail, device, install, received_at, carrier)";
-    if refused.is_empty() {
-        return Ok(());
+) -> Result<Vec<usize>, HubError> {
+    let (own, carried): (Vec<_>, Vec<_>) =
+        refused.iter().cloned().partition(|refused| refused.device == carrier);
+    let mut held_back = Vec::new();
+    if overflow(tx, carrier, &carried).await?.is_none() {
+        insert(tx, carrier, install, &carried, now).await?;
+    } else {
+        let fresh = not_kept(tx, &carried).await?;
+        held_back.extend(fresh.into_iter().map(|refused| refused.place));
     }
-    let (waiting, bytes) = waiting(tx, carrier).await?;
+    if let Some(waiting) = overflow(tx, carrier, &own).await? {
+        return Err(HubError::QuarantineFull { waiting });
+    }
+    insert(tx, carrier, install, &own, now).await?;
+    Ok(held_back)
+}
+
+/// How many wait in the room of these refused changes, if it has no place for them.
+async fn overflow(
+    tx: &mut Tx,
+    carrier: DeviceId,
+    refused: &[Refused],
+) -> Result<Option<u64>, StoreError> {
+    let Some(first) = refused.first() else { return Ok(None) };
+    let (waiting, bytes) = waiting(tx, carrier, first.device != carrier).await?;
     let is_full = |more: &[Refused]| {
         let size: usize = more.iter().map(|refused| refused.body.len()).sum();
         waiting + more.len() as u64 > WAITING_CHANGES || bytes + size as u64 > WAITING_BYTES
     };
-    if is_full(refused) {
-        let fresh = not_kept(tx, refused).await?;
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        if is_full(&fresh) {
-            return Err(HubError::QuarantineFull { waiting });
-        }
+    let full = is_full(refused) && is_full(&not_kept(tx, refused).await?);
+    Ok(full.then_some(waiting))
+}
+
+async fn insert(
+    tx: &mut Tx,
+    carrier: DeviceId,
+    install: u32,
+    refused: &[Refused],
+    now: Millis,
+) -> Result<(), StoreError> {
+    const HEAD: &str = "INSERT INTO quarantine \
+         (hash, doc_id, kind, body, code, detail, device, install, received_at, carrier)";
+    if refused.is_empty() {
+        return Ok(());
     }
     let kept = insert_many(tx, HEAD, 10, refused, "ON CONFLICT DO NOTHING", |query, refused| {
         query
@@ -114,12 +142,14 @@ async fn not_kept(tx: &mut Tx, refused: &[Refused]) -> Result<Vec<Refused>, Stor
     Ok(fresh)
 }
 
-async fn waiting(tx: &mut Tx, carrier: DeviceId) -> Result<(u64, u64), StoreError> {
-    const SQL: &str = "SELECT count(*) AS changes, \
-         CAST(COALESCE(sum(length(body)), 0) AS BIGINT) AS bytes \
-         FROM quarantine WHERE settled_at IS NULL \
-         AND (carrier = $1 OR (device = $1 AND carrier IS NULL))";
-    let row = sqlx::query(SQL).bind(&carrier.as_bytes()[..]).fetch_one(tx.conn()).await?;
+async fn waiting(tx: &mut Tx, carrier: DeviceId, carried: bool) -> Result<(u64, u64), StoreError> {
+    let whose = if carried { "carrier = $1" } else { "device = $1 AND carrier IS NULL" };
+    let sql = format!(
+        "SELECT count(*) AS changes, CAST(COALESCE(sum(length(body)), 0) AS BIGINT) AS bytes \
+         FROM quarantine WHERE settled_at IS NULL AND {whose}"
+    );
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&carrier.as_bytes()[..]);
+    let row = query.fetch_one(tx.conn()).await?;
     Ok((row.number("changes")?, row.number("bytes")?))
 }
 

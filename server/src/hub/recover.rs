@@ -133,11 +133,12 @@ async fn keep_stranded(
     records: &mut [(u64, Push, PushResult)],
 ) -> Result<(), RecoverError> {
     let mut stranded = Vec::new();
-    for (_, push, result) in records {
+    for (place, (_, push, result)) in records.iter_mut().enumerate() {
         if let PushResult::MissingDeps(_) = result {
             let detail = "it builds on a change that is not in the document".to_owned();
             let refusal = Refusal { code: RefusalCode::Malformed, detail };
             stranded.push(Refused {
+                place,
                 device,
                 install: Some(install),
                 doc: push.doc,
@@ -153,7 +154,9 @@ async fn keep_stranded(
     let kept = app.store.with_tx("hub.recover", stranded, move |tx, stranded| {
         Box::pin(async move { quarantine::keep(tx, device, install, stranded, now).await })
     });
-    Ok(kept.await?)
+    // All of it is the phone's own: nothing was held back.
+    kept.await?;
+    Ok(())
 }
 
 fn hash_of(push: &Push) -> Hash {

@@ -1,7 +1,8 @@
 //! Whether the rows beside the log say what the log says: part of `onscene check`.
 //!
 //! A log whose row adds up may still have been rewritten together with it. What a phone signed
-//! cannot be: every fact of a phone is checked against the key that it was enrolled with.
+//! cannot be: every fact of a phone is checked against the key that it was enrolled with, and the hub's
+//! own against the hub's key.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +26,7 @@ pub(super) async fn of_document(
     tx: &mut Tx,
     row: &DocRow,
     document: &Document,
+    hub_key: Option<&[u8; 32]>,
 ) -> Result<Vec<String>, StoreError> {
     let mut faults = Vec::new();
     if !document.change_hashes().collect::<BTreeSet<_>>().eq(&noted_changes(tx, row).await?) {
@@ -33,10 +35,16 @@ pub(super) async fn of_document(
     for hash in unproven(tx, row).await? {
         faults.push(format!("its author's statement for the carried change {hash} proves nothing"));
     }
+    let of_hub =
+        |(_, envelope): &(_, Vec<u8>)| row.kind == DocKind::Case || begins_recheck(row, envelope);
+    let (own, facts): (Vec<_>, Vec<_>) = document.facts().into_iter().partition(of_hub);
+    for (id, envelope) in own {
+        if hub_key.is_some_and(|key| envelope::read_from_hub(&envelope, key).is_err()) {
+            faults.push(format!("fact {id} is not signed by this hub"));
+        }
+    }
     // The hub's own facts have no place in a phone's chain, hence no row.
     if row.kind != DocKind::Case {
-        let mut facts = document.facts();
-        facts.retain(|(_, envelope)| !begins_recheck(row, envelope));
         let ids: BTreeSet<FactId> = facts.iter().map(|(id, _)| *id).collect();
         if ids != noted_facts(tx, row).await? {
             faults.push("the facts noted for it are not those that it holds".to_owned());

@@ -31,17 +31,19 @@ pub struct Report {
 
 /// Rebuilds every document from its log and compares it with its row, its snapshot, and what every
 /// bucket's log says; checks that no log has a gap, that phones have
-/// signed their facts, and what was refused. Changes nothing. Writers are not held up: each
+/// signed their facts, and the hub its own with `hub_key` (Ed25519) if that is known, and what was
+/// refused. Changes nothing. Writers are not held up: each
 /// step sees one moment of the database.
 ///
 /// # Errors
 /// When the database cannot be read. What does not fit is in the report.
-pub async fn verify(store: &Store) -> Result<Report, StoreError> {
+pub async fn verify(store: &Store, hub_key: Option<[u8; 32]>) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let mut after = Vec::new();
     loop {
-        let read = store
-            .with_read("verify.documents", after, |tx, after| Box::pin(documents_after(tx, after)));
+        let read = store.with_read("verify.documents", (after, hub_key), |tx, (after, hub_key)| {
+            Box::pin(documents_after(tx, after, hub_key.as_ref()))
+        });
         let (last, part) = read.await?;
         report.documents += part.documents;
         report.changes += part.changes;
@@ -65,6 +67,7 @@ pub async fn verify(store: &Store) -> Result<Report, StoreError> {
 async fn documents_after(
     tx: &mut Tx,
     after: &[u8],
+    hub_key: Option<&[u8; 32]>,
 ) -> Result<(Option<Vec<u8>>, Report), StoreError> {
     const SQL: &str = "SELECT doc_id FROM doc WHERE doc_id > $1 ORDER BY doc_id LIMIT $2";
     let ids = sqlx::query(SQL).bind(after).bind(BATCH).fetch_all(tx.conn()).await?;
@@ -81,7 +84,7 @@ async fn documents_after(
         match documents::rebuild(tx, row).await {
             Ok(document) => {
                 part.faults.extend(check_snapshot(tx, row, &document).await?);
-                part.faults.extend(tables::of_document(tx, row, &document).await?);
+                part.faults.extend(tables::of_document(tx, row, &document, hub_key).await?);
             }
             Err(HubError::Store(error)) => return Err(error),
             Err(error) => part.faults.push(error.to_string()),

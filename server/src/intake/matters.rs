@@ -1,5 +1,7 @@
 //! Kinds of matter. Cases name them by key, so a kind is closed and never deleted.
 
+use std::collections::BTreeMap;
+
 use onscene_sync_core::fact::body::CaseClass;
 use onscene_sync_core::id::PersonId;
 use onscene_sync_core::likeness::Pairs;
@@ -66,6 +68,14 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Matter>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM matter ORDER BY matter");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(tx.conn()).await?;
     rows.iter().map(read).collect()
+}
+
+/// What each kind is called in Chinese, by its key.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn names(tx: &mut Tx) -> Result<BTreeMap<String, String>, StoreError> {
+    Ok(list(tx).await?.into_iter().map(|matter| (matter.key, matter.zh)).collect())
 }
 
 /// The kind of this key.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cases::CaseError;
 use crate::config::Bureau;
 use crate::hub::inconsistent;
+use crate::statistics::export::sheet::defused;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Suggestions in one export at most.
@@ -91,14 +92,8 @@ pub fn to_csv(groups: &[Group], bureau: &Bureau) -> Vec<u8> {
         let (number, size) = (group.group.to_string(), group.suggestions.len().to_string());
         for one in &group.suggestions {
             let at = bureau.local(one.registered_at);
-            line([&number, &size, &one.number, &at, &one.matter, &inert(&one.summary)]);
+            line([&number, &size, &one.number, &at, &one.matter, &defused(&one.summary)]);
         }
     }
     out.into_inner().expect("memory takes everything")
-}
-
-/// A text that no spreadsheet takes for a formula.
-fn inert(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if formula { format!("'{text}") } else { text.to_owned() }
 }

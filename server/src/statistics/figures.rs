@@ -12,6 +12,7 @@ use super::indicator::{CASES, Indicator, ORDERS};
 use crate::auth::Sweep;
 use crate::cases::narrow::{About, Narrow};
 use crate::http::units::{Unit, select as select_units};
+use crate::intake::matters::names;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Places of a period that are told apart; the busiest.
@@ -45,6 +46,8 @@ pub struct Figures {
     pub channels: BTreeMap<String, Counts>,
     /// By kind of matter.
     pub matters: BTreeMap<String, Counts>,
+    /// What each kind of matter is called in Chinese.
+    pub matter_names: BTreeMap<String, String>,
     /// By unit, each with all below it; parents before children.
     pub units: Vec<(Unit, Counts)>,
     /// By cell of the map, the busiest first.
@@ -53,6 +56,14 @@ pub struct Figures {
     pub days: BTreeMap<Date, i64>,
     /// Cases that an earlier program wrote and that no figure counts yet.
     pub not_yet_counted: i64,
+}
+
+impl Figures {
+    /// What a kind of matter is called; its key where it has no name.
+    #[must_use]
+    pub fn matter<'f>(&'f self, key: &'f str) -> &'f str {
+        self.matter_names.get(key).map_or(key, String::as_str)
+    }
 }
 
 /// What a row's counts are of.
@@ -81,6 +92,7 @@ pub async fn figures(tx: &mut Tx, question: &Question) -> Result<Figures, StoreE
         *by_unit.entry(group.unit).or_default() += &group.counts;
     }
     figures.units = with_all_below(select_units(tx, &question.sweep).await?, &by_unit);
+    figures.matter_names = names(tx).await?;
     figures.places = places(tx, question).await?;
     figures.days = days(tx, question).await?;
     let row = sqlx::query("SELECT count(*) AS stale FROM case_row WHERE class = ''");

@@ -38,24 +38,6 @@ const VERDICTS: [(&str, &str); 4] = [
     ("not_on_scene", "未到现场"),
 ];
 
-/// The usual kinds of matter.
-const MATTERS: [(&str, &str); 14] = [
-    ("street_vending", "占道经营"),
-    ("illegal_building", "违法建设"),
-    ("noise", "噪声扰民"),
-    ("litter", "乱倒垃圾"),
-    ("mud_trucks", "渣土运输"),
-    ("mud_truck", "渣土运输"),
-    ("outdoor_advertising", "户外广告"),
-    ("advertising", "户外广告"),
-    ("parking", "违章停车"),
-    ("smoke", "油烟污染"),
-    ("dust", "扬尘污染"),
-    ("road_damage", "道路破损"),
-    ("greenery", "园林绿化"),
-    ("street_lamp", "路灯照明"),
-];
-
 fn word<'n>(among: &[(&'static str, &'static str)], name: &'n str) -> &'n str {
     among.iter().find(|one| one.0 == name).map_or(name, |one| one.1)
 }
@@ -84,12 +66,6 @@ pub fn verdict(name: &str) -> &str {
     word(&VERDICTS, name)
 }
 
-/// A kind of matter.
-#[must_use]
-pub fn matter(name: &str) -> &str {
-    word(&MATTERS, name)
-}
-
 /// A share as a percentage with one digit; a dash where there is none.
 #[must_use]
 pub fn per_cent(share: Option<f64>) -> String {
@@ -115,7 +91,6 @@ mod tests {
         for one in [Phase::Registered, Phase::InProgress, Phase::Closed, Phase::Reopened] {
             assert_ne!(phase(&name(&one)), name(&one));
         }
-        assert_eq!((matter("noise"), matter("ufo")), ("噪声扰民", "ufo"));
         assert_eq!((per_cent(Some(0.9514)), per_cent(None)), ("95.1%".to_owned(), "—".to_owned()));
     }
 }

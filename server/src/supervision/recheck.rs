@@ -1,17 +1,23 @@
 //! A supervisor's finding reaches the case: what was found stands there, and a false report goes on
 //! to discipline by itself (谎报结果).
 
+use std::collections::BTreeSet;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use onscene_sync_core::fact::Body;
+use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{
-    Measure, MeasureCause, MeasureStep, RecheckFinding, Rechecked,
+    ArrivalClaim, Measure, MeasureCause, MeasureStep, RecheckFinding, Rechecked,
 };
+use onscene_sync_core::fact::{Author, Body, DeviceAuthor, envelope};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId};
+use onscene_sync_core::rules::arrival::{ArrivalPolicy, Grounds, Verdict};
+use onscene_sync_core::rules::policy::Policies;
+use onscene_sync_core::time::Millis;
 
 use crate::app::App;
 use crate::cases::record::{Case, load};
-use crate::cases::{CaseError, evidence};
+use crate::cases::{CaseError, evidence, tracks};
 use crate::hub::record::FactArrived;
 use crate::jobs::{Job, JobError};
 use crate::poke::Poke;
@@ -51,7 +57,8 @@ async fn take(
     if case.record.rechecks.iter().any(|known| known.body.fact == fact) {
         return Ok(Vec::new());
     }
-    let bodies = statements(&case, &recheck, (inspection, fact), finding);
+    let scene = scene(tx, &case, &recheck, &visit).await?;
+    let bodies = statements(&case, &recheck, (inspection, fact), (finding, scene));
     let stated = case.state(tx, app, bodies).await?;
     let sql = "UPDATE recheck SET finding = $2, found_at = $3 WHERE inspection = $1";
     let query = sqlx::query(sql).bind(&inspection.as_bytes()[..]).bind(finding.name());
@@ -63,11 +70,12 @@ fn statements(
     case: &Case,
     recheck: &Recheck,
     (inspection, fact): (DocId, FactId),
-    finding: RecheckFinding,
+    (finding, scene): (RecheckFinding, Option<Verdict>),
 ) -> Vec<Body> {
     let Recheck { order, person, .. } = *recheck;
+    let (by, scene) = (person, scene.map(Box::new));
     let mut bodies =
-        vec![Body::Rechecked(Rechecked { order, inspection, fact, finding, by: person })];
+        vec![Body::Rechecked(Rechecked { order, inspection, fact, finding, by, scene })];
     let referred = case.record.measures.iter().map(|measure| &measure.taken.body);
     let mut referred = referred.filter(|it| it.cause == MeasureCause::FalseReport);
     if finding == RecheckFinding::FalseReport && !referred.any(|it| it.order == order) {
@@ -80,6 +88,56 @@ fn statements(
         }));
     }
     bodies
+}
+
+/// Whether the supervisor was there, by the last claim of theirs that stands. A recheck has no deadline.
+async fn scene(
+    tx: &mut Tx,
+    case: &Case,
+    recheck: &Recheck,
+    visit: &Document,
+) -> Result<Option<Verdict>, CaseError> {
+    const NO_LIMIT_MS: i64 = 1000 * 60 * 60 * 24 * 36_525;
+    let (ordered_at, claims) = claims(visit);
+    for (fact, author, mut claim) in claims.into_iter().rev() {
+        if person_of(tx, author.device).await? != Some(recheck.person) {
+            continue;
+        }
+        // Its document was made for this order alone: what is stated in it names the order.
+        claim.order = Some(recheck.order);
+        let around = evidence::around(tx, visit, fact, &author, claim.tap.boot).await?;
+        let order = &case.order(recheck.order)?.issued.body;
+        let policies = Policies::built_in();
+        let rule = policies.get(order.policy)?.arrival.clone();
+        let grounds = Grounds {
+            started_at: ordered_at,
+            policy: ArrivalPolicy { limit_ms: NO_LIMIT_MS, ..rule },
+            anchors: around.anchors,
+            not_after: around.not_after,
+            not_before: around.anchored_at.max(Some(ordered_at)),
+            circumstances: around.flags,
+            same_tracks: tracks::same_as(tx, fact).await?,
+        };
+        return Ok(Some(grounds.judge((order, ordered_at), (&claim, &author))));
+    }
+    Ok(None)
+}
+
+/// When a recheck was ordered, and the claims to be on scene that stand in it, by their phones' chains.
+fn claims(visit: &Document) -> (Millis, Vec<(FactId, DeviceAuthor, ArrivalClaim)>) {
+    let (mut ordered_at, mut claims, mut withdrawn) = (Millis(0), Vec::new(), BTreeSet::new());
+    for (id, envelope) in visit.facts() {
+        let Ok(fact) = envelope::read(&envelope) else { continue };
+        match (fact.author, fact.body) {
+            (Author::Hub(at), Body::RecheckOrdered(_)) => ordered_at = at,
+            (Author::Device(author), Body::Arrival(claim)) => claims.push((id, author, claim)),
+            (_, Body::Withdrawal(taken_back)) => drop(withdrawn.insert(taken_back.fact)),
+            _ => {}
+        }
+    }
+    claims.retain(|(id, ..)| !withdrawn.contains(id));
+    claims.sort_by_key(|(_, author, _)| (author.install, author.seq));
+    (ordered_at, claims)
 }
 
 async fn recheck_of(tx: &mut Tx, inspection: DocId) -> Result<Option<Recheck>, StoreError> {

@@ -777,4 +777,8 @@ pub struct Rechecked {
     /// The supervisor.
     #[n(4)]
     pub by: PersonId,
+    /// Whether the supervisor was on scene: the arrival rule, without its limit, on the last claim that
+    /// they made by then and did not take back. `None` where there is none.
+    #[n(5)]
+    pub scene: Option<Box<Verdict>>,
 }

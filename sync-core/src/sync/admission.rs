@@ -126,7 +126,7 @@ mod tests {
     fn code(result: &PushResult) -> Option<RefusalCode> {
         match result {
             PushResult::Refused(refusal) => Some(refusal.code),
-            PushResult::Accepted | PushResult::Duplicate | PushResult::MissingDeps(_) => None,
+            _ => None,
         }
     }
 

@@ -184,6 +184,9 @@ pub enum PushResult {
     /// Not admitted; kept whole in quarantine for a supervisor.
     #[n(3)]
     Refused(#[n(0)] Refusal),
+    /// The hub has no room for it now: whoever has it keeps it and brings it again. Says why, in words.
+    #[n(4)]
+    Later(#[n(0)] String),
 }
 
 /// Why a change was not admitted.

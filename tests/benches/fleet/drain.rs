@@ -179,7 +179,7 @@ pub(crate) async fn check_after_a_kill(server: &mut Server, hub: &Path, phones: 
     server.kill_and_restart().await;
     let url = Store::sqlite_url(&hub.join("onscene.db"));
     let store = Store::open(&url, 1).await.expect("the database opens");
-    let report = verify(&store).await.expect("the database can be read");
+    let report = verify(&store, None).await.expect("the database can be read");
     assert_eq!(report.faults, Vec::<String>::new());
     let facts = store.with_read("bench.facts", (), |tx, ()| {
         Box::pin(async move {

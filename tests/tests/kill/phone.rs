@@ -166,7 +166,7 @@ impl Phone {
             .collect();
         assert_eq!(at_hub, self.known, "seed {SEED}");
         assert_eq!((facts.len(), changes), (self.known.len(), facts.len() as i64), "seed {SEED}");
-        let report = verify(&self.hub.app().store).await.unwrap();
+        let report = verify(&self.hub.app().store, None).await.unwrap();
         assert_eq!(report.faults, Vec::<String>::new(), "seed {SEED}");
     }
 }

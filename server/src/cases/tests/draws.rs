@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::Method;
+use onscene_sync_core::crypto::SoftwareEd25519;
 use onscene_sync_core::id::{Hash, UnitId};
 use onscene_sync_core::time::Millis;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::phone::Phone;
 use crate::auth::Role;
 use crate::bundle::verify::Line;
 use crate::cases::project::faults;
+use crate::hub::verify::verify as check;
 use crate::store::testing::{TestStore, on_each_engine};
 use crate::supervision::files::{NAMES, verify};
 
@@ -62,6 +64,19 @@ fn proven(lines: &[Line]) -> usize {
     lines.iter().filter(|line| matches!(line, Line::Proven(_))).count()
 }
 
+/// Everything adds up, and what the hub states is signed by it and nobody else.
+async fn assert_sound(bureau: &Bureau) {
+    assert_eq!(faults(&bureau.app.store).await.unwrap(), Vec::<String>::new());
+    let hub_key = bureau.app.keys.facts.public_key();
+    let report = check(&bureau.app.store, Some(hub_key)).await.unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    let another = SoftwareEd25519::from_seed(&[9; 32]).public_key();
+    let report = check(&bureau.app.store, Some(another)).await.unwrap();
+    let unsigned = report.faults.iter().filter(|fault| fault.contains("not signed by this hub"));
+    assert_eq!(unsigned.count(), report.faults.len());
+    assert!(report.faults.len() > 4, "{report:?}");
+}
+
 async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: TestStore) {
     let bureau = Bureau::new(store).await;
     let mut checker = Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
@@ -97,17 +112,20 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     team.catch_up(&bureau).await;
     let rechecks = checker.rechecks();
     assert_eq!((rechecks.len(), team.rechecks().len()), (2, 0), "its unit does not learn of it");
+    let elsewhere = checker.be_there(&bureau, &rechecks[0], None, 3_000);
+    checker.withdraw(&bureau, &rechecks[0], elsewhere);
+    checker.be_there(&bureau, &rechecks[0], None, 10);
     checker.find(&bureau, &rechecks[0], "false_report");
+    checker.be_there(&bureau, &rechecks[1], None, 3_000);
     checker.find(&bureau, &rechecks[1], "upheld");
     checker.catch_up(&bureau).await;
     let mut found = Vec::new();
     for line in files["drawn.txt"].lines() {
         let view = bureau.case(line.split(' ').next().unwrap()).await;
-        found.push((
-            text(&view["rechecks"][0]["finding"]),
-            view["measures"].as_array().unwrap().len(),
-        ));
-        if view["rechecks"][0]["finding"] == "false_report" {
+        let recheck = &view["rechecks"][0];
+        let words = [&recheck["finding"], &recheck["scene"]["verdict"]["conclusion"]].map(text);
+        found.push((words.join(", "), view["measures"].as_array().unwrap().len()));
+        if recheck["finding"] == "false_report" {
             sign_checkpoint(&bureau).await;
             let bundle = bundle(&bureau, line.split(' ').next().unwrap()).await;
             let said = lines_of(&bundle, Some(key(&bureau)));
@@ -118,15 +136,14 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
         }
     }
     found.sort();
-    assert_eq!(found, [("false_report".to_owned(), 1), ("upheld".to_owned(), 0)]);
+    let expected = [("false_report, on_time", 1), ("upheld, not_on_scene", 0)];
+    assert_eq!(found, expected.map(|(words, measures)| (words.to_owned(), measures)));
     let listed = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
     assert_eq!(
         (&listed["draws"][0]["rechecks"], &listed["draws"][0]["found"]),
         (&2.into(), &2.into())
     );
-    assert_eq!(faults(&bureau.app.store).await.unwrap(), Vec::<String>::new());
-    let report = crate::hub::verify::verify(&bureau.app.store).await.unwrap();
-    assert_eq!(report.faults, Vec::<String>::new());
+    assert_sound(&bureau).await;
 }
 
 async fn of_two_who_hold_the_same_draw_at_once_one_does(store: TestStore) {

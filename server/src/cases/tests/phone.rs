@@ -222,10 +222,21 @@ impl Phone {
         order: &str,
         metres: i32,
     ) -> FactId {
+        self.be_there(bureau, visit, Some(order), metres)
+    }
+
+    /// The same where there may be no order: at a recheck.
+    pub(super) fn be_there(
+        &mut self,
+        bureau: &Bureau,
+        visit: &str,
+        order: Option<&str>,
+        metres: i32,
+    ) -> FactId {
         let tap = self.reading(bureau.app.now());
         let fixes = (0..20_u8).map(|step| self.fix(tap, step, metres)).collect();
         self.errors = self.errors.wrapping_add(1);
-        let order = Some(order.parse().unwrap());
+        let order = order.map(|order| order.parse().unwrap());
         bureau.clock.advance(120_000);
         let claim = ArrivalClaim { order, tap, datum: Datum::Wgs84, fixes };
         self.state(bureau, visit, Body::Arrival(claim), false)

@@ -42,7 +42,8 @@ async fn cases_that_change_hands_at_once_end_in_one_hand_each(store: TestStore) 
         assert_eq!(live.len(), 1, "{view}");
         assert_eq!(text(&live[0]["unit"]), other(*unit).to_string());
     }
-    let report = crate::hub::verify::verify(&bureau.app.store).await.unwrap();
+    let hub_key = bureau.app.keys.facts.public_key();
+    let report = crate::hub::verify::verify(&bureau.app.store, Some(hub_key)).await.unwrap();
     assert!(report.faults.is_empty(), "{report:?}");
 }
 

@@ -192,7 +192,7 @@ async fn a_damaged_snapshot_is_rebuilt_from_the_log(store: TestStore) {
     }
     phone.catch_up(&world.app).await;
     world.execute("UPDATE snapshot SET body = $1, changes = 69", vec![Some(b"rot".to_vec())]).await;
-    let report = verify::verify(&world.app.store).await.unwrap();
+    let report = verify::verify(&world.app.store, None).await.unwrap();
     assert!(report.faults[0].contains("snapshot is damaged"), "{report:?}");
     let node = world.another_node().await;
     phone.note(doc, "one more");
@@ -213,7 +213,7 @@ async fn whatever_does_not_add_up_is_found(store: TestStore) {
     let garbage = Push { doc, kind: DocKind::Response, change: b"garbage".to_vec().into() };
     request.push.push(garbage);
     phone.send(&world.app, request).await;
-    let sound = verify::verify(&world.app.store).await.unwrap();
+    let sound = verify::verify(&world.app.store, None).await.unwrap();
     assert_eq!((sound.documents, sound.changes, sound.buckets), (1, 2, 1));
     assert_eq!(sound.faults, Vec::<String>::new());
     for (damage, repair, words) in [
@@ -247,7 +247,7 @@ async fn whatever_does_not_add_up_is_found(store: TestStore) {
         ),
     ] {
         world.execute(damage, Vec::new()).await;
-        let report = verify::verify(&world.app.store).await.unwrap();
+        let report = verify::verify(&world.app.store, None).await.unwrap();
         assert!(report.faults.iter().any(|fault| fault.contains(words)), "{damage}: {report:?}");
         world.execute(repair, Vec::new()).await;
     }
@@ -256,7 +256,7 @@ async fn whatever_does_not_add_up_is_found(store: TestStore) {
         ("UPDATE device SET key = substr(key, 2)", "not signed by the phone"),
     ] {
         world.execute(damage, Vec::new()).await;
-        let report = verify::verify(&world.app.store).await.unwrap();
+        let report = verify::verify(&world.app.store, None).await.unwrap();
         assert!(report.faults.iter().any(|fault| fault.contains(words)), "{damage}: {report:?}");
     }
     let body = world.body(doc, 1).await;
@@ -264,12 +264,12 @@ async fn whatever_does_not_add_up_is_found(store: TestStore) {
         let mut flipped = body.clone();
         flipped[place] ^= 1;
         world.execute("UPDATE change SET body = $1 WHERE ord = 1", vec![Some(flipped)]).await;
-        let report = verify::verify(&world.app.store).await.unwrap();
+        let report = verify::verify(&world.app.store, None).await.unwrap();
         assert!(report.faults[0].contains("is damaged"), "byte {place}: {report:?}");
     }
     world.execute("UPDATE change SET body = $1 WHERE ord = 1", vec![Some(body)]).await;
     world.execute("DELETE FROM change WHERE ord = 1", Vec::new()).await;
-    let report = verify::verify(&world.app.store).await.unwrap();
+    let report = verify::verify(&world.app.store, None).await.unwrap();
     assert!(report.faults[0].contains("is damaged"), "{report:?}");
 }
 

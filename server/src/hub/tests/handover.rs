@@ -1,11 +1,14 @@
 //! What phones hand in for colleagues that they met without a network.
 
+use std::collections::BTreeSet;
+
 use onscene_sync_core::document::DocKind;
 use onscene_sync_core::handover::certificate;
 use onscene_sync_core::sync::message::{PushResult, RefusalCode, Standing, SyncRequest};
 use onscene_sync_core::time::Millis;
 
-use crate::hub::verify;
+use crate::hub::authors::survey;
+use crate::hub::{quarantine, verify};
 
 use super::world::{OTHER_SQUAD, SQUAD, World, refusal};
 use crate::store::testing::{TestStore, on_each_engine};
@@ -42,7 +45,7 @@ async fn a_carried_change_is_its_authors_and_counts_once(store: TestStore) {
     assert!(bo.docs[&doc].fact(&fact).is_some());
     world.assert_sound().await;
     world.execute("UPDATE statement SET body = $1", vec![Some(vec![1, 2, 3])]).await;
-    let report = verify::verify(&world.app.store).await.unwrap();
+    let report = verify::verify(&world.app.store, None).await.unwrap();
     assert!(report.faults.len() == 1 && report.faults[0].contains("proves nothing"), "{report:?}");
 }
 
@@ -174,7 +177,59 @@ async fn a_certificate_is_for_the_phone_that_asks_as_it_is_now(store: TestStore)
     assert_eq!((reply.standing, read.install), (Standing::Renewed(2), 2));
 }
 
+async fn a_colleagues_refused_work_cannot_hold_up_the_carriers_own(store: TestStore) {
+    let world = World::new(store).await;
+    let doc = world.response(7).await;
+    let (mut anna, mut bo) = (world.phone(1).await, world.phone(2).await);
+    for phone in [&mut anna, &mut bo] {
+        phone.catch_up(&world.app).await;
+    }
+    let revoke = "UPDATE device SET revoked_at = 1 WHERE device = $1";
+    world.execute(revoke, vec![Some(anna.caller.device.as_bytes().to_vec())]).await;
+    anna.note(doc, "the first");
+    let first = bo.send(&world.app, bo.carrying(&anna, vec![anna.states(&bo, &[])])).await;
+    assert_eq!(refusal(&first.results[0]), Some(RefusalCode::DeviceRevoked));
+    // One row stands for all that fills the room.
+    let fill = "UPDATE quarantine SET body = $1";
+    let room = usize::try_from(quarantine::WAITING_BYTES).unwrap();
+    world.execute(fill, vec![Some(vec![0; room])]).await;
+
+    anna.note(doc, "one too many");
+    bo.note(doc, "from Bo");
+    let request = bo.carrying(&anna, vec![anna.states(&bo, &[])]);
+    let reply = bo.send(&world.app, request.clone()).await;
+    assert_eq!(refusal(&reply.results[0]), Some(RefusalCode::DeviceRevoked), "kept already");
+    assert!(matches!(reply.results[1], PushResult::Later(_)), "kept by its carrier: {reply:?}");
+    assert_eq!(reply.results[2], PushResult::Accepted);
+    assert_eq!(world.number("SELECT count(*) AS n FROM quarantine").await, 1);
+    world.execute("UPDATE quarantine SET settled_at = 1", Vec::new()).await;
+    let reply = bo.send(&world.app, request).await;
+    assert_eq!(refusal(&reply.results[1]), Some(RefusalCode::DeviceRevoked));
+    assert_eq!(world.number("SELECT count(*) AS n FROM quarantine").await, 2);
+}
+
+async fn a_statement_that_its_author_did_not_sign_names_nobody(store: TestStore) {
+    let world = World::new(store).await;
+    let doc = world.response(7).await;
+    let (mut anna, bo) = (world.phone(1).await, world.phone(2).await);
+    anna.catch_up(&world.app).await;
+    anna.note(doc, "from Anna");
+    let good = anna.states(&bo, &[]);
+    let mut forged = good.clone();
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    for (statement, named) in [(forged, 1), (good, 2)] {
+        let input = (bo.caller.clone(), [statement], BTreeSet::from([doc]));
+        let read = world.app.store.with_read("test", input, |tx, (caller, statements, docs)| {
+            Box::pin(async move { survey(tx, caller, statements, docs, None).await })
+        });
+        assert_eq!(read.await.unwrap().known.len(), named);
+    }
+}
+
 on_each_engine!(
+    a_colleagues_refused_work_cannot_hold_up_the_carriers_own,
+    a_statement_that_its_author_did_not_sign_names_nobody,
     a_carried_change_is_its_authors_and_counts_once,
     without_its_authors_proof_a_change_is_refused_as_the_carriers,
     a_revoked_authors_change_is_kept_apart_whoever_brings_it,

@@ -1,6 +1,7 @@
 //! What is not let in, and that nothing of it is lost.
 
 use onscene_sync_core::document::DocKind;
+use onscene_sync_core::limits::PATROLS_PER_DAY;
 use onscene_sync_core::sync::message::{Push, PushResult, RefusalCode, Standing};
 
 use super::world::{OTHER_SQUAD, SQUAD, World, refusal};
@@ -106,6 +107,33 @@ async fn work_on_a_document_that_was_taken_away_is_accepted_and_marked(store: Te
     world.assert_sound().await;
 }
 
+async fn a_phone_that_begins_patrols_without_end_keeps_those_beyond_a_days_bound(store: TestStore) {
+    let world = World::new(store).await;
+    let mut phone = world.phone(1).await;
+    phone.catch_up(&world.app).await;
+    let bound = usize::try_from(PATROLS_PER_DAY).unwrap();
+    for number in 0..bound + 1 {
+        let patrol = phone.begin_patrol(u8::try_from(number).unwrap());
+        phone.note(patrol, "begun");
+    }
+    let waiting = phone.outbox.split_off(150);
+    let reply = phone.send(&world.app, phone.request()).await;
+    assert_eq!(reply.results, vec![PushResult::Accepted; 150]);
+    phone.outbox = waiting;
+    let last = phone.outbox.last().unwrap().doc;
+    phone.note(last, "and more of the same");
+    let reply = phone.send(&world.app, phone.request()).await;
+    assert_eq!(reply.results[..bound - 150], vec![PushResult::Accepted; bound - 150]);
+    for result in &reply.results[bound - 150..] {
+        assert!(matches!(result, PushResult::Later(why) if why.contains("24 hours")), "{result:?}");
+    }
+    assert_eq!(world.number(WAITING).await, 0, "it is no refusal");
+    world.clock.advance(24 * 3_600_000);
+    let reply = phone.send(&world.app, phone.request()).await;
+    assert_eq!(reply.results[bound - 150..], [PushResult::Accepted, PushResult::Accepted]);
+    world.assert_sound().await;
+}
+
 async fn a_revoked_phone_hands_everything_in_and_learns_nothing(store: TestStore) {
     let world = World::new(store).await;
     let doc = world.response(7).await;
@@ -156,6 +184,7 @@ on_each_engine!(
     one_bad_change_spoils_nothing_else,
     changes_out_of_order_wait_for_those_before_them,
     work_on_a_document_that_was_taken_away_is_accepted_and_marked,
+    a_phone_that_begins_patrols_without_end_keeps_those_beyond_a_days_bound,
     a_revoked_phone_hands_everything_in_and_learns_nothing,
     a_full_quarantine_is_said_aloud_and_good_work_still_gets_in,
 );

@@ -153,7 +153,7 @@ impl World {
 
     /// Everything rebuilt from the logs fits.
     pub(super) async fn assert_sound(&self) {
-        let report = verify::verify(&self.app.store).await.unwrap();
+        let report = verify::verify(&self.app.store, None).await.unwrap();
         assert_eq!(report.faults, Vec::<String>::new());
     }
 }
@@ -410,7 +410,7 @@ impl Phone {
 pub(super) fn refusal(result: &PushResult) -> Option<RefusalCode> {
     match result {
         PushResult::Refused(refusal) => Some(refusal.code),
-        PushResult::Accepted | PushResult::Duplicate | PushResult::MissingDeps(_) => None,
+        _ => None,
     }
 }
 

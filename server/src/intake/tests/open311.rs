@@ -49,8 +49,7 @@ impl Desks {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields).append_pair("api_key", &self.keys[&WebIntake]);
         let request = Request::post(format!("/open311/v2/requests.{format}"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("idempotency-key", "report-1");
+            .header("content-type", "application/x-www-form-urlencoded");
         self.georeport(request.body(Body::from(form.finish())).unwrap()).await
     }
 }
@@ -93,6 +92,23 @@ async fn a_report_becomes_a_case_and_its_reporter_follows_it(store: TestStore) {
         assert!(!all.contains(private), "{private}");
     }
     assert!(desks.faults().await.is_empty());
+}
+
+async fn who_says_the_same_again_after_an_hour_reports_anew(store: TestStore) {
+    let desks = Desks::new(store).await;
+    let number = async |fields: &[(&str, &str)]| {
+        let (status, body) = desks.city_posts("json", fields).await;
+        assert_eq!(status, 201, "{body}");
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        answer[0]["service_request_id"].as_str().unwrap().to_owned()
+    };
+    let mut other = REPORT;
+    other[3] = ("description", "流动摊贩又来了");
+    assert_eq!(number(&REPORT).await, number(&REPORT).await);
+    assert_ne!(number(&REPORT).await, number(&other).await, "other words are another report");
+    let first = number(&REPORT).await;
+    desks.world.clock.advance(3_600_000);
+    assert_ne!(number(&REPORT).await, first);
 }
 
 async fn xml_says_what_json_says(store: TestStore) {
@@ -235,6 +251,7 @@ async fn only_a_key_of_another_system_opens_it(store: TestStore) {
 
 on_each_engine!(
     a_report_becomes_a_case_and_its_reporter_follows_it,
+    who_says_the_same_again_after_an_hour_reports_anew,
     xml_says_what_json_says,
     others_cases_are_shown_without_their_words_and_grave_ones_not_at_all,
     requests_are_filtered_as_the_standard_says,

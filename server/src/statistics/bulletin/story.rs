@@ -83,7 +83,7 @@ pub async fn story(store: &Store, period: Period, question: Question) -> Result<
         }
         None => None,
     };
-    let reading = Reading { units: BTreeMap::new(), utc_offset_min: policy.utc_offset_min };
+    let reading = Reading { utc_offset_min: policy.utc_offset_min, ..Reading::default() };
     let dated = local_day(question.as_of, &policy).map_or_else(String::new, in_chinese);
     let as_of = reading.moment(Some(question.as_of));
     Ok(tell(period, &now, before.as_ref(), as_of, dated))
@@ -100,7 +100,7 @@ pub fn tell(
 ) -> Story {
     let units = unit_lines(now);
     let bureau = units.first().map_or_else(String::new, |unit| unit.name.clone());
-    let matters = ranked(&now.matters, words::matter);
+    let matters = ranked(&now.matters, |key| now.matter(key));
     let channels = ranked(&now.channels, words::channel);
     let days: Vec<_> = now.days.iter().map(|(day, count)| (day.to_string(), *count)).collect();
     Story {
@@ -148,7 +148,10 @@ fn descend(figures: &Figures, id: UnitId, depth: usize, lines: &mut Vec<UnitLine
     }
 }
 
-fn ranked(groups: &BTreeMap<String, Counts>, word: fn(&str) -> &str) -> Vec<(String, i64)> {
+fn ranked<'f>(
+    groups: &'f BTreeMap<String, Counts>,
+    word: impl Fn(&'f str) -> &'f str,
+) -> Vec<(String, i64)> {
     let mut ranked: Vec<_> = groups
         .iter()
         .map(|(key, counts)| (word(key).to_owned(), counts.of("registered")))

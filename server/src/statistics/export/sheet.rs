@@ -34,6 +34,8 @@ pub const HEADS: [&str; 16] = [
 pub struct Reading {
     /// Names of units.
     pub units: BTreeMap<UnitId, String>,
+    /// Names of kinds of matter.
+    pub matters: BTreeMap<String, String>,
     /// Minutes that local time is ahead of UTC.
     pub utc_offset_min: i32,
 }
@@ -50,7 +52,7 @@ impl Reading {
             row.number.clone(),
             words::class(&about("class")).to_owned(),
             words::channel(&about("channel")).to_owned(),
-            words::matter(&about("matter")).to_owned(),
+            self.matters.get(&about("matter")).cloned().unwrap_or_else(|| about("matter")),
             about("summary"),
             words::phase(&row.phase).to_owned(),
             unit.unwrap_or_default(),

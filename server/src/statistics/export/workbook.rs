@@ -1,6 +1,8 @@
 //! Workbooks (xlsx): a list of cases, and the figures of a period with charts that the reader's own
 //! program draws.
 
+use std::collections::BTreeMap;
+
 use rust_xlsxwriter::{Chart, ChartType, Format, Workbook, Worksheet, XlsxError};
 
 use super::sheet::HEADS;
@@ -51,24 +53,28 @@ pub fn of_cases(rows: &[[String; HEADS.len()]]) -> Result<Vec<u8>, XlsxError> {
 pub fn of_figures(period: Period, figures: &Figures) -> Result<Vec<u8>, XlsxError> {
     let mut workbook = Workbook::new();
     let whole = vec![(period.to_string(), figures.total.clone())];
-    let named = |groups: &std::collections::BTreeMap<String, Counts>, word: fn(&str) -> &str| {
-        groups.iter().map(|(key, counts)| (word(key).to_owned(), counts.clone())).collect()
-    };
     let units = figures.units.iter().map(|(unit, counts)| (unit.name.clone(), counts.clone()));
     let days = figures.days.iter().map(|(day, count)| (day.to_string(), *count));
     table(workbook.add_worksheet(), "总体", "期间", &whole, None)?;
     let arrival = Some(("按时到达率", "arrival_on_time"));
     table(workbook.add_worksheet(), "按单位", "单位", &units.collect::<Vec<_>>(), arrival)?;
     for (name, head, groups) in [
-        ("按事项", "事项", named(&figures.matters, words::matter)),
+        ("按事项", "事项", named(&figures.matters, |key| figures.matter(key))),
         ("按类别", "类别", named(&figures.classes, words::class)),
         ("按渠道", "渠道", named(&figures.channels, words::channel)),
     ] {
-        let groups: Vec<(String, Counts)> = groups;
         table(workbook.add_worksheet(), name, head, &groups, Some(("受理件数", "registered")))?;
     }
     daily(workbook.add_worksheet(), &days.collect::<Vec<_>>())?;
     workbook.save_to_buffer()
+}
+
+/// Groups under the words for people.
+fn named<'f>(
+    groups: &'f BTreeMap<String, Counts>,
+    word: impl Fn(&'f str) -> &'f str,
+) -> Vec<(String, Counts)> {
+    groups.iter().map(|(key, counts)| (word(key).to_owned(), counts.clone())).collect()
 }
 
 /// A line for each group: all counts, then all rates; and a chart of one of them.

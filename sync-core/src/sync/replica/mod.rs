@@ -86,6 +86,9 @@ pub struct Member {
 pub struct OwnChange {
     /// A colleague authored it.
     pub carried: bool,
+    /// The guard of this phone has let it in. Always true of its own; a colleague's that builds on what
+    /// is not here is carried without having been applied, and never is.
+    pub ruled: bool,
     /// The document's kind.
     pub kind: DocKind,
     /// The change's hash.
@@ -127,6 +130,8 @@ pub enum Effect {
     Held(Hash, Refusal),
     /// This colleague's change waits until the hub has what it builds on.
     Parked(Hash),
+    /// The hub has no room for this change now, and says why; it goes on waiting.
+    Later(Hash, String),
     /// The hub has lost this change (a restored backup), or can take it now: it waits again.
     Lost(Hash),
     /// The hub's state of a document.
@@ -249,6 +254,7 @@ impl<'h, H: Holdings> Work<'h, H> {
                 PushResult::Refused(refusal) => {
                     self.refused(pushed.doc, pushed.hash, refusal)?;
                 }
+                PushResult::Later(why) => self.effects.push(Effect::Later(pushed.hash, why)),
             }
         }
         Ok(())
@@ -449,7 +455,8 @@ impl<'h, H: Holdings> Work<'h, H> {
         if own.iter().any(|change| change.state == OwnState::Held && !change.carried) {
             return Ok(true);
         }
-        let waiting = || own.iter().filter(|change| change.state == OwnState::Waiting);
+        let ruled = own.iter().filter(|change| change.ruled);
+        let waiting = || ruled.clone().filter(|change| change.state == OwnState::Waiting);
         let Some(first) = waiting().find(|change| !change.carried) else { return Ok(true) };
         let base = self.base(doc)?;
         let mut view = base.unwrap_or_else(|| Document::new(doc, first.kind));

@@ -79,7 +79,16 @@ impl Phone {
             let (hash, bytes) = (written.hash, written.bytes);
             let state = OwnState::Waiting;
             let (carried, earlier) = (false, Vec::new());
-            OwnChange { carried, kind: KIND, hash, bytes, fact: Some(fact), earlier, state }
+            OwnChange {
+                carried,
+                ruled: true,
+                kind: KIND,
+                hash,
+                bytes,
+                fact: Some(fact),
+                earlier,
+                state,
+            }
         });
         phone.own.insert(DOC, changes.collect());
         phone
@@ -167,6 +176,7 @@ fn told(phone: &Phone, effects: &[Effect]) -> Vec<String> {
             Effect::Refused(hash, _) => format!("refused {}", number(hash)),
             Effect::Held(hash, _) => format!("held {}", number(hash)),
             Effect::Parked(hash) => format!("parked {}", number(hash)),
+            Effect::Later(hash, _) => format!("later {}", number(hash)),
             Effect::Lost(hash) => format!("lost {}", number(hash)),
             Effect::Base(..) => "base".to_owned(),
             Effect::Rebuild(_) => "rebuild".to_owned(),
@@ -210,6 +220,15 @@ fn a_refusal_rebuilds_what_follows_and_nothing_else() {
     let alone = Phone::with(&["a"]);
     let effects = alone.hears(vec![refused(RefusalCode::Forbidden)], vec![page(vec![], &[])]);
     assert_eq!(told(&alone, &effects), ["refused 0", "read 9"]);
+}
+
+#[test]
+fn what_the_hub_has_no_room_for_goes_on_waiting_and_so_does_what_follows() {
+    let phone = Phone::with(&["a", "b"]);
+    let later = PushResult::Later("too many".to_owned());
+    let results = vec![later, PushResult::MissingDeps(vec![phone.hash(0)])];
+    let effects = phone.hears(results, vec![page(vec![], &[])]);
+    assert_eq!(told(&phone, &effects), ["later 0", "read 9"]);
 }
 
 #[test]
