@@ -84,6 +84,12 @@ pub enum DeviceError {
         /// What is wrong with it.
         why: String,
     },
+    /// An outcome with nothing to show for it.
+    #[error(
+        "an outcome needs at least one piece of evidence: take a photo, or choose one of this visit, and \
+         name it; only `unfounded` needs none"
+    )]
+    NoEvidence,
     /// A document that cannot be written or read.
     #[error("the document failed: {0}")]
     Document(#[from] DocumentError),

@@ -64,8 +64,12 @@ impl Device {
     /// Reports what was done, and settles the team's outcome on it.
     ///
     /// # Errors
-    /// When the text is too long or more evidence is named than allowed.
+    /// [`DeviceError::NoEvidence`] when nothing is named that shows it, unless it is *unfounded*; when
+    /// the text is too long or more evidence is named than allowed.
     pub fn outcome(&mut self, job: Job, report: OutcomeReport) -> Result<FactId, DeviceError> {
+        if report.outcome.needs_evidence() && report.evidence.is_empty() {
+            return Err(DeviceError::NoEvidence);
+        }
         self.state(job, Body::Outcome(report))
     }
 

@@ -13,14 +13,17 @@ use crate::auth::{Auth, token::SelfTestFailed};
 use crate::blob::{BlobError, Blobs};
 use crate::cases;
 use crate::clock::{Clock, ManualClock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Sms};
 use crate::evidence;
 use crate::http::Stopper;
 use crate::http::live::Listeners;
 use crate::hub::documents::Warm;
 use crate::intake;
-use crate::jobs::{Effect, Jobs};
+use crate::jobs::{Effect, Jobs, Work};
 use crate::keys::{KeyError, Keys};
+use crate::messages;
+use crate::messages::gateway::Gateway;
+use crate::messages::gateway::http::{GatewayError, HttpGateway};
 use crate::notice;
 use crate::poke::Pokes;
 use crate::random::{self, Random, SeededRandom, SystemRandom};
@@ -49,6 +52,9 @@ pub enum StartError {
     /// The signatures of this build.
     #[error(transparent)]
     SelfTest(#[from] SelfTestFailed),
+    /// The gateway for text messages.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The first administrator.
     #[error(transparent)]
     FirstAdministrator(#[from] FirstAdministratorError),
@@ -85,6 +91,8 @@ pub struct App {
     pub warm: Arc<Warm>,
     /// What is remembered of the audit log.
     pub audit: Arc<Keeper>,
+    /// Where text messages go; `None` when none is configured.
+    pub gateway: Option<Arc<dyn Gateway>>,
 }
 
 impl App {
@@ -94,6 +102,7 @@ impl App {
     /// When a part cannot be opened; the text names it and how to mend it.
     pub async fn open(config: Config) -> Result<Self, StartError> {
         let random = Arc::new(SystemRandom);
+        let gateway = gateway(&config.sms, Arc::new(SystemClock), random.clone())?;
         let dir = &config.data.dir;
         config
             .make_data_folder()
@@ -118,10 +127,11 @@ impl App {
             keys: Arc::new(keys),
             pokes: Pokes::default(),
             listeners: Listeners::default(),
-            jobs: Jobs::new(&handlers(), evidence::WORK),
+            jobs: Jobs::new(&handlers(), &works()),
             stopper: Stopper::default(),
             warm: Arc::default(),
             audit: Arc::default(),
+            gateway,
         })
     }
 
@@ -158,10 +168,11 @@ impl App {
             random,
             pokes: Pokes::default(),
             listeners: Listeners::default(),
-            jobs: Jobs::new(&handlers(), evidence::WORK),
+            jobs: Jobs::new(&handlers(), &works()),
             stopper: Stopper::default(),
             warm: Arc::default(),
             audit: Arc::default(),
+            gateway: None,
         };
         Ok((app, clock))
     }
@@ -174,6 +185,18 @@ impl App {
         let mut config = Config::clone(&self.config);
         public_url.clone_into(&mut config.http.public_url);
         self.auth = Arc::new(Auth::new(&self.keys.token_seed, &config)?);
+        self.config = Arc::new(config);
+        Ok(self)
+    }
+
+    /// The same hub with a gateway for text messages: for tests that play one.
+    ///
+    /// # Errors
+    /// When its address is none.
+    pub fn with_gateway(mut self, sms: &Sms) -> Result<Self, GatewayError> {
+        self.gateway = gateway(sms, self.clock.clone(), self.random.clone())?;
+        let mut config = Config::clone(&self.config);
+        config.sms = sms.clone();
         self.config = Arc::new(config);
         Ok(self)
     }
@@ -193,6 +216,19 @@ impl App {
 
 fn handlers() -> Vec<(&'static str, Effect)> {
     [cases::admitted::HANDLERS, intake::trace::HANDLERS, notice::HANDLERS].concat()
+}
+
+fn works() -> Vec<(&'static str, Work)> {
+    [evidence::WORK, messages::WORK].concat()
+}
+
+fn gateway(
+    sms: &Sms,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Option<Arc<dyn Gateway>>, GatewayError> {
+    let opened = HttpGateway::open(sms, clock, random)?;
+    Ok(opened.map(|gateway| Arc::new(gateway) as Arc<dyn Gateway>))
 }
 
 /// An empty path where the system does not tell: then no picture is looked at, which says why.

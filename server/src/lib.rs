@@ -21,6 +21,7 @@
 //! | [`duty`], [`notice`] | who stands by, round the clock; what people are told |
 //! | [`statistics`] | figures over a period |
 //! | [`vault`] | complainants, and who looked at them |
+//! | [`messages`] | text messages to complainants, and their replies |
 //! | [`jobs`] | work to be done later |
 //! | [`poke`] | "something new", between requests |
 //! | [`phone`], [`demo`] | the command-line phone, the demonstration |
@@ -44,6 +45,7 @@ pub mod hub;
 pub mod intake;
 pub mod jobs;
 pub mod keys;
+pub mod messages;
 pub mod notice;
 pub mod phone;
 pub mod picture;

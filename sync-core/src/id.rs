@@ -178,6 +178,10 @@ uuid_id!(
     /// A person: inspector, dispatcher, supervisor, administrator.
     PersonId
 );
+uuid_id!(
+    /// A text message to a complainant.
+    MessageId
+);
 hex_id!(
     /// An enrolled phone. Eight random bytes issued by the server at enrolment.
     DeviceId, 8

@@ -199,6 +199,7 @@ impl From<DeviceError> for PhoneError {
             DeviceError::NotEnrolled => Self::NotEnrolled,
             DeviceError::Unknown { what, id } => Self::Unknown { what: what.to_owned(), id },
             DeviceError::Invalid { field, why } => Self::invalid(field, why),
+            DeviceError::NoEvidence => Self::invalid("evidence", error),
             DeviceError::Document(error) => Self::invalid("document", error),
         }
     }

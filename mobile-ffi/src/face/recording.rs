@@ -99,7 +99,8 @@ impl PhoneCore {
     /// Reports what was done, and settles the team's outcome on it; returns the report's id.
     ///
     /// # Errors
-    /// When the text is too long or more evidence is named than allowed.
+    /// When no evidence is named, unless the outcome is `unfounded` (then the argument is `evidence`: take
+    /// a photo first); when the text is too long or more evidence is named than allowed.
     pub fn report_outcome(&self, visit: String, report: VisitReport) -> Result<String, PhoneError> {
         self.call("report_outcome", |device| {
             Ok(device.outcome(job(&visit)?, report.try_into()?)?.to_string())

@@ -219,11 +219,15 @@ fn a_visit_recorded_offline_is_verified_after_one_round() {
     );
     assert!(likely.inside_probability.unwrap() > 0.95 && !likely.reasons.is_empty());
     let report = VisitReport {
-        outcome: VisitOutcome::Stopped,
-        text: "moved on".to_owned(),
+        outcome: VisitOutcome::Unfounded,
+        text: "nobody sells here".to_owned(),
         evidence: Vec::new(),
         complainant_told: Some(true),
     };
+    let unproven = VisitReport { outcome: VisitOutcome::Stopped, ..report.clone() };
+    let refused = core.report_outcome(work.visit.clone(), unproven).unwrap_err();
+    let PhoneError::Invalid { field, reason } = refused else { panic!("{refused}") };
+    assert!(field == "evidence" && reason.contains("take a photo"), "{field}: {reason}");
     core.report_outcome(work.visit.clone(), report).unwrap();
     core.told_complainant(work.visit.clone(), "told her at the door".to_owned()).unwrap();
     core.answer(work.visit, "fire_lane".to_owned(), ChecklistAnswer::No).unwrap();
@@ -505,8 +509,8 @@ fn rivals_show_what_each_of_them_said() {
         evidence: Vec::new(),
         complainant_told: None,
     };
-    let mine = report(VisitOutcome::Stopped, "moved on");
-    let other = report(VisitOutcome::NotFound, "nobody there");
+    let mine = report(VisitOutcome::Unfounded, "all is in order");
+    let other = report(VisitOutcome::Unfounded, "nobody there");
     first.report_outcome(visit.clone(), mine.clone()).unwrap();
     second.report_outcome(visit.clone(), other.clone()).unwrap();
     first.answer(visit.clone(), "fire_lane".to_owned(), ChecklistAnswer::Yes).unwrap();

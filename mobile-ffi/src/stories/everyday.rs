@@ -33,10 +33,23 @@ fn fixes(fake: &FakeHost) -> Vec<Fix> {
 
 pub(super) fn report(text: &str) -> OutcomeReport {
     OutcomeReport {
-        outcome: Outcome::Stopped,
+        outcome: Outcome::Unfounded,
         text: text.to_owned(),
         evidence: Vec::new(),
         complainant_told: Some(true),
+    }
+}
+
+fn manifest(fake: &FakeHost) -> Manifest {
+    Manifest {
+        sha256: Hash::from_bytes([5; 32]),
+        bytes: 1_000,
+        media: Media::Photo,
+        captured: true,
+        taken: fake.now(),
+        fix: None,
+        datum: None,
+        before: None,
     }
 }
 
@@ -69,17 +82,7 @@ fn a_visit_recorded_offline_arrives_in_one_exchange() {
     );
     assert_eq!(likely.grade, Grade::Attested, "{likely:?}");
     assert!((0..60_000).contains(&likely.started_at.since(work[0].issued_at)));
-    let photo = Manifest {
-        sha256: Hash::from_bytes([5; 32]),
-        bytes: 1_000,
-        media: Media::Photo,
-        captured: true,
-        taken: fake.now(),
-        fix: None,
-        datum: None,
-        before: None,
-    };
-    let photo = device.attach_manifest(job, photo).unwrap();
+    let photo = device.attach_manifest(job, manifest(&fake)).unwrap();
     device.outcome(job, OutcomeReport { evidence: vec![photo], ..report("moved on") }).unwrap();
     device.told(job, "told her at the door").unwrap();
     device.answer(job, "fire_lane", Answer::No).unwrap();
@@ -163,6 +166,22 @@ fn a_recheck_comes_from_the_draw_and_ends_with_a_finding() {
 }
 
 #[test]
+fn an_outcome_with_nothing_to_show_for_it_is_refused_with_how_to_mend_it() {
+    let (folder, fake, mut hub) = (tempfile::tempdir().unwrap(), FakeHost::new(1), Hub::new());
+    let (order, ..) = hub.dispatch(1);
+    let mut device = fake.enrolled(folder.path(), &mut hub);
+    let job = Job::Order(order);
+    let stopped = OutcomeReport { outcome: Outcome::Stopped, ..report("moved on") };
+    let error = device.outcome(job, stopped.clone()).unwrap_err();
+    assert_eq!(error, DeviceError::NoEvidence);
+    assert!(error.to_string().contains("take a photo"), "{error}");
+    assert!(!device.my_work().unwrap()[0].done, "nothing was recorded");
+    device.outcome(job, report("a consultation at the door")).unwrap();
+    let photo = device.attach_manifest(job, manifest(&fake)).unwrap();
+    device.outcome(job, OutcomeReport { evidence: vec![photo], ..stopped }).unwrap();
+}
+
+#[test]
 fn two_phones_that_disagree_see_the_conflict_and_settle_it() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (fake_one, fake_two, mut hub) = (FakeHost::new(1), FakeHost::new(2), Hub::new());
@@ -171,8 +190,7 @@ fn two_phones_that_disagree_see_the_conflict_and_settle_it() {
     let mut second = fake_two.enrolled(two.path(), &mut hub);
     let job = Job::Order(order);
     let mine = first.outcome(job, report("stopped")).unwrap();
-    let other = OutcomeReport { outcome: Outcome::NotFound, ..report("nobody there") };
-    second.outcome(job, other).unwrap();
+    second.outcome(job, report("nobody there")).unwrap();
     for _ in 0..2 {
         fake_one.sync(&mut first, &mut hub);
         fake_two.sync(&mut second, &mut hub);

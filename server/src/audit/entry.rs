@@ -137,6 +137,15 @@ actions! {
     ShiftChanged = 81, "shift_changed";
     /// Somebody took over a shift or left it: `detail` is `on` or `off`, `object` its number.
     DutySigned = 82, "duty_signed";
+    /// A text message to the complainant of the case `subject` was ordered; `object` is its id.
+    MessageOrdered = 85, "message_ordered";
+    /// Somebody read what a complainant wrote back; `subject` is the reply, `object` a salted hash of the
+    /// reason.
+    ReplyRead = 86, "reply_read";
+    /// A reply that needed a person was settled; `subject` is the reply.
+    ReplySettled = 87, "reply_settled";
+    /// A text for messages was added or changed; `detail` is its key, `object` the version (8 bytes).
+    TemplateChanged = 88, "template_changed";
     /// A bureau leader approved a drill; `object` is the approval's number.
     DrillApproved = 92, "drill_approved";
     /// A special check of the unit `subject` was begun or concluded (`detail`); `object` is its number.
@@ -325,10 +334,14 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
         Body::RepeatTakenBack(taken) => Some(taken.by),
         Body::Rechecked(rechecked) => Some(rechecked.by),
         Body::Supervised(supervised) => Some(supervised.by),
-        Body::CoordinationOpened(text)
-        | Body::ComplainantTold(text)
-        | Body::Closed(text)
-        | Body::Reopened(text) => text.by,
+        Body::CoordinationOpened(text) | Body::ComplainantTold(text) | Body::Closed(text) => {
+            text.by
+        }
+        Body::Reopened(reopening) => reopening.by,
+        Body::NotReached(attempt) => attempt.by,
+        Body::ToldByMessage(told) => Some(told.by),
+        Body::OpinionGiven(opinion) => opinion.by,
+        Body::OpinionSettled(settled) => Some(settled.by),
         Body::OrderReceived(received) => match received.receipt {
             Receipt::Desk { by } => Some(by),
             _ => None,
@@ -364,6 +377,10 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::RepeatOf(_) => "repeat_of",
         Body::RepeatTakenBack(_) => "repeat_taken_back",
         Body::Originated(_) => "originated",
+        Body::NotReached(_) => "not_reached",
+        Body::ToldByMessage(_) => "told_by_message",
+        Body::OpinionGiven(_) => "opinion_given",
+        Body::OpinionSettled(_) => "opinion_settled",
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
         Body::Supervised(_) => "supervised",

@@ -125,6 +125,8 @@ const ADMINISTRATOR: Grants = &[
     (Action::RevokePhones, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ManageMatters, Reach::Everything),
+    (Action::ReadTemplates, Reach::Everything),
+    (Action::ManageTemplates, Reach::Everything),
     (Action::ReadDuty, Reach::Everything),
     (Action::ManageDuty, Reach::Everything),
     (Action::StandDuty, Reach::Everything),
@@ -149,6 +151,11 @@ const DISPATCHER: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::FindRepeats, Reach::Everything),
     (Action::ExportSuggestions, Reach::Everything),
+    (Action::ReopenCases, Reach::Everything),
+    (Action::SendMessages, Reach::Everything),
+    (Action::ReadMessages, Reach::Everything),
+    (Action::ReadReplies, Reach::Everything),
+    (Action::ReadTemplates, Reach::Everything),
     (Action::ReadDuty, Reach::Everything),
     (Action::StandDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
@@ -213,6 +220,7 @@ const SUPERVISOR: Grants = &[
     (Action::ReadMatters, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReopenCases, Reach::Subtree),
     (Action::ReadDuty, Reach::Subtree),
     (Action::StandDuty, Reach::Subtree),
     (Action::ReadNotices, Reach::Everything),
@@ -238,6 +246,7 @@ const LEADER: Grants = &[
     (Action::ExportSuggestions, Reach::Everything),
     (Action::HoldDraws, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadMessages, Reach::Everything),
     (Action::ReadDuty, Reach::Everything),
     (Action::StandDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
@@ -262,6 +271,8 @@ const AUDITOR: Grants = &[
     (Action::AuditComplainants, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::ReadDraws, Reach::Everything),
+    (Action::ReadMessages, Reach::Everything),
+    (Action::ReadTemplates, Reach::Everything),
     (Action::ReadDuty, Reach::Everything),
     (Action::ReadNotices, Reach::Everything),
     (Action::ReadDrills, Reach::Everything),
@@ -398,6 +409,19 @@ pub enum Action {
     ExportSuggestions,
     /// Report matters and see public ones, by Open311.
     UseOpen311,
+
+    /// Open closed cases again.
+    ReopenCases,
+    /// Have text messages sent to complainants.
+    SendMessages,
+    /// See which messages were sent and what became of them.
+    ReadMessages,
+    /// Read and settle what complainants wrote back.
+    ReadReplies,
+    /// See the texts for messages.
+    ReadTemplates,
+    /// Add texts for messages, change and close them.
+    ManageTemplates,
     /// See who stands by when.
     ReadDuty,
     /// Say who stands by when.
@@ -471,6 +495,10 @@ mod tests {
             Action::AskCentre,
             Action::AnswerTeams,
             Action::ManageMatters,
+            Action::ReopenCases,
+            Action::SendMessages,
+            Action::ReadReplies,
+            Action::ManageTemplates,
             Action::ManageDuty,
             Action::StandDuty,
             Action::ApproveDrills,

@@ -1,16 +1,15 @@
 //! The smaller acts of the command centre, each one fact.
 
 use onscene_sync_core::fact::Body;
-use onscene_sync_core::fact::body::{
-    AboutOrder, CaseClass, FedBack, OrderReceived, Outcome, Receipt, Text,
-};
+use onscene_sync_core::fact::body::{AboutOrder, FedBack, OrderReceived, Outcome, Receipt, Text};
+use onscene_sync_core::fact::telling::{NoReach, OpinionDecision, ReopenCause};
 use onscene_sync_core::id::{DocId, FactId, PersonId};
 use onscene_sync_core::rules::accountability::referral_due;
-use onscene_sync_core::rules::phase::{Phase, phase};
 use onscene_sync_core::time::Millis;
 
 use super::record::{Case, Stated, load, policy_in_force};
-use super::{CaseError, required_text};
+use super::telling::{self, Heard};
+use super::{CaseError, closing, required_text};
 use crate::app::App;
 use crate::store::Tx;
 
@@ -27,12 +26,18 @@ pub enum Act {
     Return(FactId, String),
     /// The unit reported to the command centre; `None` for progress.
     FeedBack(FactId, Option<Outcome>),
-    /// The command centre told the complainant.
-    Tell(String),
+    /// The command centre told the complainant, and may have asked for an opinion.
+    Tell(String, Option<Heard>),
+    /// The command centre tried to tell the complainant, or knows that there is nobody to tell.
+    Attempt(NoReach, String),
+    /// What the complainant thinks.
+    Hear(Heard),
+    /// What follows from a complainant's discontent.
+    SettleOpinion(FactId, OpinionDecision, String),
     /// Close.
     Close(String),
     /// Open again.
-    Reopen(String),
+    Reopen(String, ReopenCause),
 }
 
 /// Does `act` in the name of `by`.
@@ -48,8 +53,15 @@ pub async fn act(
     act: &Act,
 ) -> Result<Stated, CaseError> {
     let mut case = load(tx, id, true).await?;
-    let Some(body) = body(&case, by, act, app.now())? else { return Ok(Stated::default()) };
-    let mut stated = case.state(tx, app, vec![body]).await?;
+    let bodies = match act {
+        Act::Close(words) => vec![closing::close(tx, &case, by, words).await?],
+        Act::Attempt(why, words) => vec![telling::attempt(tx, &case, by, *why, words).await?],
+        _ => bodies(&case, by, act, app.now())?,
+    };
+    if bodies.is_empty() {
+        return Ok(Stated::default());
+    }
+    let mut stated = case.state(tx, app, bodies).await?;
     if let Some(referral) = referral_due(&case.record, &policy_in_force()?) {
         stated.then(case.state(tx, app, vec![Body::MeasureTaken(referral)]).await?);
     }
@@ -74,11 +86,11 @@ pub async fn receive(
     case.state(tx, app, vec![Body::OrderReceived(received)]).await
 }
 
-fn body(case: &Case, by: PersonId, act: &Act, now: Millis) -> Result<Option<Body>, CaseError> {
+fn bodies(case: &Case, by: PersonId, act: &Act, now: Millis) -> Result<Vec<Body>, CaseError> {
     let text = |text: &String| Text { text: text.clone(), by: Some(by) };
     let about =
         |order: &FactId, reason: &String| AboutOrder { order: *order, by, reason: reason.clone() };
-    Ok(Some(match act {
+    let body = match act {
         Act::Coordinate(words) => {
             required_text("text", words)?;
             case.require_open()?;
@@ -86,7 +98,7 @@ fn body(case: &Case, by: PersonId, act: &Act, now: Millis) -> Result<Option<Body
         }
         Act::Receive(order) => {
             if !case.live_order(*order)?.receipts.is_empty() {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             let receipt = Receipt::Desk { by };
             Body::OrderReceived(OrderReceived { order: *order, at: now, receipt })
@@ -107,45 +119,20 @@ fn body(case: &Case, by: PersonId, act: &Act, now: Millis) -> Result<Option<Body
         }
         Act::FeedBack(order, result) => {
             case.live_order(*order)?;
-            let (outcome, result) = (None, *result);
-            Body::FedBack(FedBack { order: *order, outcome, result, at: now })
+            let (outcome, evidence, result) = (None, None, *result);
+            Body::FedBack(FedBack { order: *order, outcome, result, at: now, evidence })
         }
-        Act::Tell(words) => {
-            required_text("text", words)?;
-            require(
-                answered(case) || case.record.is_closed(),
-                "nothing_to_tell",
-                "there is no result yet that the complainant could be told",
-            )?;
-            Body::ComplainantTold(text(words))
+        Act::Tell(words, view) => return telling::tell(case, by, words, view.as_ref()),
+        Act::Hear(view) => telling::hear(case, by, view)?,
+        Act::SettleOpinion(opinion, decision, reason) => {
+            return telling::settle(case, by, *opinion, *decision, reason);
         }
-        Act::Close(words) => {
-            required_text("text", words)?;
-            case.require_open()?;
-            require(
-                answered(case),
-                "not_done",
-                "the unit's result is missing or was sent back: wait for it",
-            )?;
-            Body::Closed(text(words))
-        }
-        Act::Reopen(words) => {
-            required_text("text", words)?;
-            require(case.record.is_closed(), "case_open", "the case is open already")?;
-            Body::Reopened(text(words))
-        }
-    }))
+        Act::Reopen(words, cause) => closing::reopen(case, by, words, *cause)?,
+        Act::Close(_) | Act::Attempt(..) => return Ok(Vec::new()),
+    };
+    Ok(vec![body])
 }
 
-/// There is a result that stands, or the matter is one that is answered without an order.
-fn answered(case: &Case) -> bool {
-    let without_order = case.record.orders.is_empty()
-        && case.record.registration.as_ref().is_some_and(|registration| {
-            matches!(registration.body.class, CaseClass::Consultation | CaseClass::Suggestion)
-        });
-    without_order || matches!(phase(&case.record), Some(Phase::FedBack | Phase::Told))
-}
-
-fn require(holds: bool, code: &'static str, why: &str) -> Result<(), CaseError> {
+pub(super) fn require(holds: bool, code: &'static str, why: &str) -> Result<(), CaseError> {
     if holds { Ok(()) } else { Err(CaseError::Conflict { code, why: why.to_owned() }) }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dispatch::order_of;
 use super::project::refill;
-use super::{CaseError, act, deadline, evidence, judge, outcome, rejudge, tracks};
+use super::{CaseError, act, closing, deadline, evidence, judge, outcome, rejudge, tracks};
 use crate::app::App;
 use crate::hub::buckets::key;
 use crate::hub::record::{FOUND, FactArrived, SETTLE};
@@ -38,6 +38,7 @@ pub const HANDLERS: &[(&str, Effect)] = &[
     (FOUND, recheck::run),
     (deadline::RECEIPT, deadline::deem_received),
     (deadline::OVERDUE, deadline::escalate),
+    (closing::CLOSE, closing::run),
     (refill::REFILL, refill::refill),
 ];
 

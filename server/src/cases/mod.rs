@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`register`] | puts a matter on record |
 //! | [`dispatch`] | orders a unit out, and takes orders back |
-//! | [`act`] | receipt, urge, return, feedback, telling, coordination, closure |
+//! | [`act`] | receipt, urge, return, feedback, coordination |
+//! | [`telling`] | the complainant told, not reached, asked for an opinion |
+//! | [`closing`] | what a case lacks to be closed; closed by a person or, when settled long ago, by itself; open again |
 //! | [`measure`] | steps of supervision against a unit: taken, concluded, listed |
 //! | [`review`] | a supervisor's ruling on a verdict that needed one |
 //! | [`admitted`] | what follows from a fact that a phone delivered |
@@ -23,6 +25,7 @@
 
 pub mod act;
 pub mod admitted;
+pub mod closing;
 pub mod deadline;
 pub mod dispatch;
 pub mod due;
@@ -40,11 +43,13 @@ pub mod register;
 pub mod rejudge;
 pub mod review;
 pub mod site;
+pub mod telling;
 pub mod tracks;
 pub mod view;
 
 use onscene_sync_core::id::{DocId, FactId, UnitId};
 use onscene_sync_core::limits::TEXT_CHARS;
+use onscene_sync_core::rules::closing::Missing;
 use onscene_sync_core::rules::policy::UnknownPolicy;
 use thiserror::Error;
 
@@ -72,6 +77,9 @@ pub enum CaseError {
     /// The case has no such verdict.
     #[error("the case has no verdict {0}")]
     UnknownVerdict(FactId),
+    /// The case has no such opinion.
+    #[error("the case has no opinion {0}")]
+    UnknownOpinion(FactId),
     /// The case has no such step of supervision.
     #[error("the case has no measure {0}")]
     UnknownMeasure(FactId),
@@ -94,6 +102,9 @@ pub enum CaseError {
         /// In words, with what to do.
         why: String,
     },
+    /// The case lacks something to be closed.
+    #[error("{}", in_words(.0))]
+    Unfinished(Vec<Missing>),
     /// A text would give a person away.
     #[error("{}", .0.in_words())]
     Exposed(Exposed),
@@ -148,6 +159,11 @@ impl TxError for CaseError {
     fn store_error(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }
+}
+
+/// Everything that is missing, each with how it is mended.
+fn in_words(missing: &[Missing]) -> String {
+    missing.iter().map(|one| one.in_words()).collect::<Vec<_>>().join("; ")
 }
 
 /// A text that must say something, within the limit.

@@ -67,7 +67,8 @@ async fn feed_back(
         };
         let at = evidence::first_seen(tx, &author, fact).await?;
         let result = (visit.settled == [fact]).then_some(report.outcome);
-        let fed_back = FedBack { order: found.order, outcome: Some(fact), result, at };
+        let evidence = Some(visit.shown(&report.evidence));
+        let fed_back = FedBack { order: found.order, outcome: Some(fact), result, at, evidence };
         pokes = case.state(tx, app, vec![Body::FedBack(fed_back)]).await?.pokes;
     }
     pokes.extend(follow(tx, app, &mut case, found.order, &visit).await?);
@@ -80,7 +81,9 @@ struct Visit {
     taken_back: BTreeMap<FactId, FactId>,
     /// The outcomes that the team settled on and did not take back.
     settled: Vec<FactId>,
-    outcomes: BTreeMap<FactId, Outcome>,
+    /// What each outcome was, and what it names to show it.
+    outcomes: BTreeMap<FactId, (Outcome, Vec<FactId>)>,
+    files: BTreeSet<FactId>,
     /// Facts that say that the complainant was told on scene: [`Body::Told`], each with the outcome
     /// that its phone had recorded last, and outcomes.
     told: Vec<(FactId, Option<FactId>)>,
@@ -96,6 +99,7 @@ impl Visit {
             taken_back: BTreeMap::new(),
             settled: document.outcomes(),
             outcomes: BTreeMap::new(),
+            files: BTreeSet::new(),
             told: Vec::new(),
             told_with: Vec::new(),
         };
@@ -112,10 +116,13 @@ impl Visit {
                 }
                 Body::Outcome(report) => {
                     recorded.extend(place.map(|place| (place, id)));
-                    visit.outcomes.insert(id, report.outcome);
                     if report.complainant_told == Some(true) {
                         visit.told_with.push(id);
                     }
+                    visit.outcomes.insert(id, (report.outcome, report.evidence));
+                }
+                Body::Evidence(_) => {
+                    visit.files.insert(id);
                 }
                 Body::Told(_) => told.push((id, place)),
                 _ => {}
@@ -134,6 +141,12 @@ impl Visit {
             })
             .collect();
         visit
+    }
+
+    /// How many files of this visit an outcome names.
+    fn shown(&self, evidence: &[FactId]) -> u32 {
+        let files: BTreeSet<_> = evidence.iter().filter(|fact| self.files.contains(fact)).collect();
+        u32::try_from(files.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -182,9 +195,10 @@ fn chosen(order: &Order, visit: &Visit, now: Millis) -> Option<Body> {
     if result == Some(settled) || !order.outcomes_fed_back().contains(&settled) {
         return None;
     }
-    let result = Some(*visit.outcomes.get(&settled)?);
+    let (result, evidence) = visit.outcomes.get(&settled)?;
+    let (result, evidence) = (Some(*result), Some(visit.shown(evidence)));
     let order = order.issued.fact;
-    Some(Body::FedBack(FedBack { order, outcome: Some(settled), result, at: now }))
+    Some(Body::FedBack(FedBack { order, outcome: Some(settled), result, at: now, evidence }))
 }
 
 /// Who was told on scene was told what the phone had recorded last, or was about to record: only

@@ -7,7 +7,7 @@ use onscene_sync_core::rules::policy::{Policies, Policy};
 use onscene_sync_core::rules::record::{CaseRecord, Order};
 use onscene_sync_core::time::Millis;
 
-use super::{CaseError, deadline, project, rejudge};
+use super::{CaseError, closing, deadline, project, rejudge};
 use crate::app::App;
 use crate::hub::append::append;
 use crate::hub::{HubError, documents};
@@ -95,17 +95,14 @@ impl Case {
         project::write(tx, self).await?;
         deadline::plan(tx, self, app.now()).await?;
         event::hear(tx, self, &appended.facts, app.now()).await?;
+        closing::plan(tx, app, self).await?;
         Ok(Stated { facts, pokes: appended.pokes })
     }
 
     /// When `bodies` are stated if the clock shows `now`. Facts are read in the order of their
     /// moments, so a clock set back a little must not put what is newer before what it replaces.
     fn moment_for(&self, bodies: &[Body], now: Millis) -> Millis {
-        let stated = self.facts.iter().filter_map(|(_, fact)| match fact.author {
-            Author::Hub(at) => Some(at),
-            Author::Device(_) => None,
-        });
-        let Some(newest) = stated.max() else { return now };
+        let Some(newest) = self.newest() else { return now };
         let replaces = |body: &Body| {
             matches!(
                 body,
@@ -118,6 +115,15 @@ impl Case {
         } else {
             now
         }
+    }
+
+    /// When the hub stated the newest of its facts.
+    fn newest(&self) -> Option<Millis> {
+        let stated = self.facts.iter().filter_map(|(_, fact)| match fact.author {
+            Author::Hub(at) => Some(at),
+            Author::Device(_) => None,
+        });
+        stated.max()
     }
 
     /// The order of this id.
@@ -156,6 +162,17 @@ impl Case {
         }
         Ok(())
     }
+}
+
+/// The policy in force when a case was registered, by which it is judged.
+///
+/// # Errors
+/// When this program does not know it, or the case has no registration.
+pub fn policy_of(record: &CaseRecord) -> Result<Policy, CaseError> {
+    let registration = record.registration.as_ref();
+    let registration =
+        registration.ok_or_else(|| CaseError::Broken("no registration".to_owned()))?;
+    Ok(Policies::built_in().get(registration.body.policy)?.clone())
 }
 
 /// The policy that new facts name.

@@ -2,6 +2,7 @@
 
 mod first_call;
 mod parts;
+mod telling;
 
 use onscene_sync_core::document::Document;
 use onscene_sync_core::fact::body::{Manner, Outcome, Supervised, Text};
@@ -9,6 +10,7 @@ use onscene_sync_core::fact::{Author, Body};
 use onscene_sync_core::id::{DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::rules::arrival::{Conclusion, Language, Verdict};
 use onscene_sync_core::rules::clocks::{Clock, clocks};
+use onscene_sync_core::rules::closing::Missing;
 use onscene_sync_core::rules::phase::{Phase, phase};
 use onscene_sync_core::rules::policy::Policies;
 use onscene_sync_core::rules::record::{CaseRecord, Claim, Order, Stated};
@@ -22,11 +24,13 @@ pub use parts::{
     ReceiptView, RecheckView, RegistrationView, SettlementView, TakenBackView,
 };
 
+use self::telling::{NotReachedView, OpinionView};
 use super::record::{Case, load};
 use super::site::SiteForm;
-use super::{CaseError, evidence};
+use super::{CaseError, closing, evidence};
 use crate::duty::shift::{OnDuty, on_duty};
 use crate::evidence::view::{self as files, FileView};
+use crate::messages::outbox::{self, Message};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// One case, whole. Moments are Unix milliseconds.
@@ -56,6 +60,14 @@ pub struct CaseView {
     pub repeats: Vec<RepeatView>,
     /// Whenever the complainant was told.
     pub told: Vec<Words>,
+    /// Whenever the complainant was not reached.
+    pub not_reached: Vec<NotReachedView>,
+    /// What the complainant thinks, oldest first.
+    pub opinions: Vec<OpinionView>,
+    /// Text messages to the complainant, oldest first, each with what became of it.
+    pub messages: Vec<Message>,
+    /// What the case lacks to be closed; empty when it is closed.
+    pub missing: Vec<Missing>,
     /// Closures and reopenings.
     pub closures: Vec<ClosureView>,
     /// Steps of supervision, oldest first.
@@ -250,6 +262,10 @@ pub async fn show(tx: &mut Tx, id: DocId, now: Millis) -> Result<CaseView, CaseE
         answers: record.answers.iter().map(first_call::answer).collect(),
         repeats: first_call::repeats(record),
         told: told(record),
+        not_reached: record.not_reached.iter().map(telling::not_reached).collect(),
+        opinions: record.opinions.iter().map(telling::opinion).collect(),
+        messages: outbox::of_case(tx, id).await?,
+        missing: if record.is_closed() { Vec::new() } else { closing::lacks(tx, &case).await? },
         closures: record.closures.iter().map(parts::closure).collect(),
         measures: record.measures.iter().map(parts::measure).collect(),
         rechecks: record.rechecks.iter().map(parts::rechecked).collect(),
@@ -328,9 +344,20 @@ fn because(verdict: &Verdict) -> Vec<Sentence> {
 fn told(record: &CaseRecord) -> Vec<Words> {
     let tellings = record.tellings().into_iter();
     tellings
-        .map(|(at, fact)| match record.told.iter().find(|told| told.fact == fact) {
-            Some(by_the_centre) => words(by_the_centre),
-            None => Words { id: fact, at, by: None, text: "told on scene by the team".to_owned() },
+        .map(|(at, fact)| {
+            let by_centre = record.told.iter().find(|told| told.fact == fact);
+            let by_message = record.told_by_message.iter().find(|told| told.fact == fact);
+            match (by_centre, by_message) {
+                (Some(told), _) => words(told),
+                (_, Some(told)) => {
+                    let text = "told by text message".to_owned();
+                    Words { id: fact, at, by: Some(told.body.by), text }
+                }
+                _ => {
+                    let text = "told on scene by the team".to_owned();
+                    Words { id: fact, at, by: None, text }
+                }
+            }
         })
         .collect()
 }
@@ -409,5 +436,9 @@ fn kind(body: &Body) -> &'static str {
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
         Body::Supervised(_) => "supervised",
+        Body::NotReached(_) => "not_reached",
+        Body::ToldByMessage(_) => "told_by_message",
+        Body::OpinionGiven(_) => "opinion_given",
+        Body::OpinionSettled(_) => "opinion_settled",
     }
 }

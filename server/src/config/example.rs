@@ -23,6 +23,8 @@ impl Config {
         write(&mut text, "oidc", &config.oidc);
         write(&mut text, "bureau", &config.bureau);
         write(&mut text, "open311", &config.open311);
+        write(&mut text, "cases", &config.cases);
+        write(&mut text, "sms", &config.sms);
         write(&mut text, "log", &config.log);
         write(&mut text, "metrics", &config.metrics);
         text

@@ -163,6 +163,36 @@ section! {
 }
 
 section! {
+    /// Cases.
+    Cases {
+        /// Days after which a case that lacks nothing is closed without a person; 0 means never.
+        close_after_days: u32 = 7,
+    }
+}
+
+section! {
+    /// Text messages to complainants, through a gateway that speaks what server/src/messages/gateway
+    /// describes. It calls back at /v1/messages/receipts and /v1/messages/inbound.
+    Sms {
+        /// Address of the gateway, as `https://sms.example.org/v1`; empty means that none are sent. No
+        /// other host is ever called, and no redirect is followed.
+        url: String = String::new(),
+        /// Name of the key that both sides sign with.
+        key_id: String = String::new(),
+        /// The key, at least 32 characters; better given as the variable `ONSCENE_SMS__SECRET`.
+        secret: Secret = Secret(String::new()),
+        /// Seconds in which the gateway must answer.
+        timeout_s: u64 = 5,
+        /// Messages sent in a minute at most; further ones wait.
+        per_minute: u32 = 60,
+        /// Parts of a message at most (70 Chinese characters, or 67 each in several).
+        parts: u32 = 3,
+        /// Hours after which a message that has not arrived counts as not delivered.
+        expire_hours: u32 = 24,
+    }
+}
+
+section! {
     /// Log lines, on standard error. They hold no personal data.
     Log {
         /// Least severity: error, warn, info, debug or trace; `tracing` filter syntax.
@@ -204,6 +234,10 @@ pub struct Config {
     pub bureau: Bureau,
     /// See [`Open311`].
     pub open311: Open311,
+    /// See [`Cases`].
+    pub cases: Cases,
+    /// See [`Sms`].
+    pub sms: Sms,
     /// See [`Log`].
     pub log: Log,
     /// See [`Metrics`].
@@ -229,6 +263,44 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.is_empty() { "unset" } else { "(secret)" })
     }
+}
+
+impl Sms {
+    /// Keys with whether they make sense, and how they would.
+    fn checks(&self) -> [(&'static str, bool, &'static str); 7] {
+        [
+            (
+                "sms.url",
+                self.url.is_empty()
+                    || ["https://", "http://"].iter().any(|start| self.url.starts_with(start)),
+                "must start with https:// (http:// only for trials), or be empty",
+            ),
+            (
+                "sms.key_id",
+                self.url.is_empty() || is_key_id(&self.key_id),
+                "must be given with `sms.url`, as letters, digits, - and _",
+            ),
+            (
+                "sms.secret",
+                self.url.is_empty() || self.secret.0.len() >= 32,
+                "must be given with `sms.url`, and have at least 32 characters",
+            ),
+            ("sms.timeout_s", (1..=20).contains(&self.timeout_s), "must be between 1 and 20"),
+            ("sms.per_minute", self.per_minute > 0, "must be at least 1"),
+            ("sms.parts", (1..=10).contains(&self.parts), "must be between 1 and 10"),
+            (
+                "sms.expire_hours",
+                (1..=168).contains(&self.expire_hours),
+                "must be between 1 and 168",
+            ),
+        ]
+    }
+}
+
+/// What fits into a signature's parameters as it is.
+fn is_key_id(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(plain)
 }
 
 impl Bureau {
@@ -334,8 +406,8 @@ impl Config {
                 "must be between -720 and 840",
             ),
         ];
-        let sign_in = self.sign_in_checks();
-        match checks.iter().chain(&sign_in).find(|(_, holds, _)| !holds) {
+        let (sms, sign_in) = (self.sms.checks(), self.sign_in_checks());
+        match checks.iter().chain(&sms).chain(&sign_in).find(|(_, holds, _)| !holds) {
             Some((key, _, mend)) => Err(ConfigError::Value { key, mend }),
             None => Ok(()),
         }

@@ -9,7 +9,7 @@
 //! | `POST /v1/cases/{id}/orders/{order}/receipt` | `{}` |
 //! | `POST /v1/cases/{id}/orders/{order}/withdrawal`, `…/urges`, `…/returns` | [`Because`] |
 //! | `POST /v1/cases/{id}/orders/{order}/feedback` | [`Reported`] |
-//! | `POST /v1/cases/{id}/coordination`, `…/telling`, `…/closure`, `…/reopening` | [`Saying`] |
+//! | `POST /v1/cases/{id}/coordination` | [`Saying`] |
 //!
 //! Every command takes an `Idempotency-Key` and answers with the whole case.
 
@@ -61,13 +61,6 @@ pub fn routes() -> Routes {
         .get("/v1/cases/{id}", reading, show_case)
         .about("Shows a case with every clock, every verdict and every number behind it.")
         .post("/v1/cases/{id}/coordination", dispatching, coordinate)
-        .about("Opens coordination: which unit is responsible is not clear.")
-        .post("/v1/cases/{id}/telling", dispatching, tell)
-        .about("Puts on record that the complainant was told.")
-        .post("/v1/cases/{id}/closure", dispatching, close)
-        .about("Closes a case.")
-        .post("/v1/cases/{id}/reopening", dispatching, reopen)
-        .about("Opens a closed case again.")
         .post("/v1/cases/{id}/orders", dispatching, dispatch_case)
         .about("Orders a unit out.")
         .merge(orders(dispatching, pressing))
@@ -447,40 +440,7 @@ async fn coordinate(
     do_act(call, Act::Coordinate(body.text)).await
 }
 
-async fn tell(
-    State(app): State<App>,
-    viewer: Viewer,
-    key: IdempotencyKey,
-    PathOf(id): PathOf<DocId>,
-    JsonBody(body): JsonBody<Saying>,
-) -> Result<Commanded, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "tell", &body)?;
-    do_act(call, Act::Tell(body.text)).await
-}
-
-async fn close(
-    State(app): State<App>,
-    viewer: Viewer,
-    key: IdempotencyKey,
-    PathOf(id): PathOf<DocId>,
-    JsonBody(body): JsonBody<Saying>,
-) -> Result<Commanded, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "close", &body)?;
-    do_act(call, Act::Close(body.text)).await
-}
-
-async fn reopen(
-    State(app): State<App>,
-    viewer: Viewer,
-    key: IdempotencyKey,
-    PathOf(id): PathOf<DocId>,
-    JsonBody(body): JsonBody<Saying>,
-) -> Result<Commanded, Problem> {
-    let call = Call::on(&app, viewer, key, Action::DispatchCases, id, "reopen", &body)?;
-    do_act(call, Act::Reopen(body.text)).await
-}
-
-async fn do_act(call: Call, what: Act) -> Result<Commanded, Problem> {
+pub(super) async fn do_act(call: Call, what: Act) -> Result<Commanded, Problem> {
     command(call, what, |tx, app, call, what| {
         Box::pin(async move { Ok(act(tx, app, call.case, call.viewer.person, what).await?) })
     })

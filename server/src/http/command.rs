@@ -156,11 +156,20 @@ impl From<CaseError> for Problem {
             CaseError::UnknownMeasure(_) => {
                 absent("unknown_measure", "There is no such measure").detail(detail)
             }
+            CaseError::UnknownOpinion(_) => {
+                absent("unknown_opinion", "There is no such opinion").detail(detail)
+            }
             CaseError::UnknownUnit(_) => absent("unknown_unit", "There is no such unit")
                 .detail(format!("{detail}: GET /v1/units lists them")),
             CaseError::Invalid { field, .. } => Self::invalid(detail).with("field", field),
             CaseError::Conflict { code, why } => {
                 Self::new(StatusCode::CONFLICT, code, "The case does not stand so").detail(why)
+            }
+            CaseError::Unfinished(missing) => {
+                let names = serde_json::to_value(&missing).unwrap_or_default();
+                Self::new(StatusCode::CONFLICT, "not_done", "The case cannot be closed yet")
+                    .detail(detail)
+                    .with("missing", names)
             }
             CaseError::Exposed(found) => exposed(&found),
             CaseError::Policy(_) | CaseError::Broken(_) => Self::internal(&detail),

@@ -139,6 +139,10 @@ async fn reveal(
 ) -> Result<([(header::HeaderName, HeaderValue); 1], Json<Revealed>), Problem> {
     let reason = body.reason.trim().to_owned();
     required("reason", &reason)?;
+    if body.purpose == Purpose::Message {
+        let detail = "`purpose` `message` is the hub's own: say what you look for";
+        return Err(Problem::invalid(detail).with("field", "purpose"));
+    }
     let wish = Look::new(&app, id, viewer.person, body.purpose, reason);
     let at = app.now();
     let input = (app.clone(), viewer, wish);

@@ -22,6 +22,7 @@ pub mod evidence;
 pub mod exports;
 pub mod extract;
 pub mod fields;
+pub mod gateway;
 mod health;
 pub mod hotspots;
 pub mod idempotency;
@@ -31,6 +32,7 @@ mod limits;
 pub mod live;
 pub mod matters;
 pub mod measures;
+pub mod messages;
 pub mod notices;
 mod observe;
 pub mod open311;
@@ -38,6 +40,7 @@ mod page;
 pub mod people;
 pub mod quarantine;
 pub mod repeats;
+pub mod replies;
 pub mod reviews;
 mod serve;
 pub mod sessions;
@@ -47,6 +50,8 @@ pub mod suggestions;
 pub mod supervision;
 pub mod sync;
 pub mod teams;
+pub mod telling;
+pub mod templates;
 pub mod territories;
 mod tus;
 mod tus_said;
@@ -117,6 +122,11 @@ pub(crate) fn api() -> Routes {
         .merge(intake::routes())
         .merge(repeats::routes())
         .merge(suggestions::routes())
+        .merge(telling::routes())
+        .merge(messages::routes())
+        .merge(replies::routes())
+        .merge(templates::routes())
+        .merge(gateway::routes())
         .merge(territories::routes())
         .merge(duty::routes())
         .merge(notices::routes())

@@ -240,5 +240,9 @@ fn kind_number(body: &Body) -> i64 {
         Body::RepeatOf(_) => 62,
         Body::RepeatTakenBack(_) => 63,
         Body::Originated(_) => 64,
+        Body::NotReached(_) => 74,
+        Body::ToldByMessage(_) => 75,
+        Body::OpinionGiven(_) => 76,
+        Body::OpinionSettled(_) => 77,
     }
 }

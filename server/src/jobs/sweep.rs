@@ -8,6 +8,8 @@
 //! | what phones brought in a day | 7 days |
 //! | notices that were marked as read | a year |
 //! | teams' questions to complainants | until thirty minutes have passed |
+//! | the gateway's calls, to know them again | a day |
+//! | what complainants wrote back, once a person is done with it | 90 days |
 //! | anchors, and the chain ends that a phone named | until the phone has synced 35 days later |
 //!
 //! A verdict needs the anchors around its claim. A phone that has synced since has handed in what it
@@ -25,6 +27,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const KEEP_REPLIES_MS: i64 = 7 * DAY_MS;
 /// How long a notice that was read is kept.
 const KEEP_NOTICES_MS: i64 = 365 * DAY_MS;
+/// How long a complainant's reply that is settled is kept.
+const KEEP_READ_MS: i64 = 90 * DAY_MS;
 /// How far behind a phone's newest anchor its older ones are kept.
 const KEEP_ANCHORS_MS: i64 = 35 * DAY_MS;
 /// Rows looked at in one transaction, so that it stays short.
@@ -38,6 +42,10 @@ const TRACKS: &str = "DELETE FROM track WHERE fact_id IN \
     (SELECT fact_id FROM track WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
 const CALL_BACKS: &str = "DELETE FROM call_back WHERE id IN \
     (SELECT id FROM call_back WHERE until_at <= $1 ORDER BY until_at LIMIT $2)";
+const NONCES: &str = "DELETE FROM gateway_nonce WHERE nonce IN \
+    (SELECT nonce FROM gateway_nonce WHERE taken_at < $1 ORDER BY taken_at LIMIT $2)";
+const REPLIES_READ: &str = "DELETE FROM reply WHERE reply_id IN \
+    (SELECT reply_id FROM reply WHERE settled_at < $1 ORDER BY settled_at LIMIT $2)";
 /// Looks at the oldest only: numbers rise with time.
 const ANCHORS: &str = "DELETE FROM anchor WHERE device = $3 AND at < $1 AND number IN \
     (SELECT number FROM anchor WHERE device = $3 ORDER BY number LIMIT $2)";
@@ -75,7 +83,9 @@ pub async fn sweep(app: &App) -> Result<u64, StoreError> {
     let days = Forget { sql: DAYS, before: now.plus(-KEEP_REPLIES_MS), device: None };
     let call_backs = Forget { sql: CALL_BACKS, before: now, device: None };
     let notices = Forget { sql: NOTICES, before: now.plus(-KEEP_NOTICES_MS), device: None };
-    let mut work = vec![replies, tokens, tracks, days, call_backs, notices];
+    let nonces = Forget { sql: NONCES, before: now.plus(-DAY_MS), device: None };
+    let read = Forget { sql: REPLIES_READ, before: now.plus(-KEEP_READ_MS), device: None };
+    let mut work = vec![replies, tokens, tracks, days, call_backs, notices, nonces, read];
     let read = app.store.with_read("sweep.devices", (), |tx, ()| Box::pin(newest_anchors(tx)));
     for (device, newest) in read.await? {
         let (before, device) = (newest.plus(-KEEP_ANCHORS_MS), Some(device));

@@ -42,7 +42,7 @@ pub struct Rate {
 /// One rate: its name and title, the indicator that is met, those that make up the rest.
 type Definition = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
-const RATES: [Definition; 8] = [
+const RATES: [Definition; 9] = [
     ("closing", "办结率", "closed", &["not_closed"]),
     ("closing_on_time", "按时办结率", "closed_on_time", &[]),
     (
@@ -53,6 +53,7 @@ const RATES: [Definition; 8] = [
     ),
     ("feedback_on_time", "按时反馈率", "feedback_on_time", &["feedback_late"]),
     ("telling_on_time", "按时告知率", "telling_on_time", &["telling_late"]),
+    ("satisfaction", "满意率", "opinion_satisfied", &["opinion_partly", "opinion_not_satisfied"]),
     ("registration_on_time", "按时登记率", "registration_on_time", &["registration_late"]),
     ("dispatch_on_time", "按时派遣率", "dispatch_on_time", &["dispatch_late"]),
     ("coordination_on_time", "按时协调率", "coordination_on_time", &["coordination_late"]),

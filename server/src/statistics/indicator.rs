@@ -18,7 +18,7 @@ const fn indicator(name: &'static str, title: &'static str, when: &'static str) 
 }
 
 /// What cases are counted by.
-pub const CASES: [Indicator; 24] = [
+pub const CASES: [Indicator; 31] = [
     indicator("registered", "受理", "c.registered_at >= 0"),
     indicator("closed", "办结", "c.closed_at IS NOT NULL"),
     indicator("closed_on_time", "按时办结", "c.closed_on_time = 1"),
@@ -27,6 +27,13 @@ pub const CASES: [Indicator; 24] = [
     indicator("told", "已告知投诉人", "c.told_at IS NOT NULL"),
     indicator("reopened", "重新办理", "c.reopened > 0"),
     indicator("referral", "达到问责条件", "c.referral = 1"),
+    indicator("opinion_satisfied", "满意", "c.opinion = 'satisfied'"),
+    indicator("opinion_partly", "基本满意", "c.opinion = 'partly'"),
+    indicator("opinion_not_satisfied", "不满意", "c.opinion = 'not_satisfied'"),
+    indicator("opinion_not_asked", "未征询意见", "c.opinion = 'not_asked'"),
+    indicator("opinion_not_reached", "征询未果", "c.opinion = 'not_reached'"),
+    indicator("opinion_open", "不满意待处理", "c.opinion_open = 1"),
+    indicator("message_not_delivered", "短信未送达", "c.undelivered = 1"),
     indicator("grave", "重大事项", "c.grave = 1"),
     indicator("verdict_on_time", "认定按时到达", "c.verdict = 'on_time'"),
     indicator("verdict_late", "认定迟到", "c.verdict = 'late'"),
@@ -71,7 +78,7 @@ pub const CASES: [Indicator; 24] = [
 
 /// What orders are counted by. Those of arrival divide all orders into parts, and those of feedback
 /// too.
-pub const ORDERS: [Indicator; 15] = [
+pub const ORDERS: [Indicator; 16] = [
     indicator("orders", "派遣", "o.issued_at >= 0"),
     indicator("receipt_deemed", "未确认接收", "o.receipt = 'deemed'"),
     indicator("arrival_on_time", "按时到达", "o.arrival = 'on_time'"),
@@ -97,6 +104,7 @@ pub const ORDERS: [Indicator; 15] = [
     ),
     indicator("feedback_not_owed", "无需反馈", "o.feedback IN ('', 'lifted')"),
     indicator("fed_back", "已反馈结果", "o.fed_back_at IS NOT NULL"),
+    indicator("result_unproven", "结果无证据", "o.unproven = 1"),
     indicator("returned", "退办", "o.returns > 0"),
     indicator("urged", "催办", "o.urges > 0"),
 ];

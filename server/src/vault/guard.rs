@@ -104,10 +104,13 @@ fn words(body: &Body) -> Option<(&'static str, &str)> {
         Body::Originated(origin) => Some(("reference", &origin.reference)),
         Body::RepeatTakenBack(taken) => Some(("reason", &taken.reason)),
         Body::Supervised(supervised) => Some(("handling", &supervised.handling)),
-        Body::CoordinationOpened(text)
-        | Body::ComplainantTold(text)
-        | Body::Closed(text)
-        | Body::Reopened(text) => Some(("text", &text.text)),
+        Body::CoordinationOpened(text) | Body::ComplainantTold(text) | Body::Closed(text) => {
+            Some(("text", &text.text))
+        }
+        Body::Reopened(reopening) => Some(("text", &reopening.text)),
+        Body::NotReached(attempt) => Some(("text", &attempt.text)),
+        Body::OpinionGiven(opinion) => Some(("reason", &opinion.reason)),
+        Body::OpinionSettled(settled) => Some(("reason", &settled.reason)),
         _ => None,
     }
 }

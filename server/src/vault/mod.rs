@@ -6,6 +6,7 @@
 //! | [`keys`] | the master keys, which are files and never in the database |
 //! | [`record`] | stores, looks up without revealing, erases |
 //! | [`read`] | reveals to one person for one purpose, on record before the answer |
+//! | [`reply`] | what complainants wrote back by text message |
 //! | [`call_back`] | what a team asks the complainant through the command centre |
 //! | [`guard`] | keeps identities out of free texts |
 //! | [`rotate`] | puts all record keys under a new master key |
@@ -19,6 +20,7 @@ pub mod guard;
 pub mod keys;
 pub mod read;
 pub mod record;
+pub mod reply;
 pub mod rotate;
 pub mod seal;
 

@@ -27,10 +27,13 @@ pub enum Purpose {
     VerifyReport,
     /// A court, the police or a discipline body asks in writing.
     Authority,
+    /// For the hub to send a text message that a person ordered; nobody sees the number.
+    Message,
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [Self::CallBack, Self::TellResult, Self::VerifyReport, Self::Authority];
+    const ALL: [Self; 5] =
+        [Self::CallBack, Self::TellResult, Self::VerifyReport, Self::Authority, Self::Message];
 
     /// As it stands in the database and in the log.
     #[must_use]
@@ -40,6 +43,7 @@ impl Purpose {
             Self::TellResult => "tell_result",
             Self::VerifyReport => "verify_report",
             Self::Authority => "authority",
+            Self::Message => "message",
         }
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::VaultError;
 use super::keys::VaultKeys;
+use super::reply;
 use super::seal::{self, Fresh, Key, Place};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
@@ -185,7 +186,7 @@ impl Found {
     }
 }
 
-/// Destroys a record's key, and what it sealed. Nobody can undo it; backups that still hold both are
+/// Destroys a record's key, and what it sealed, with what the complainant wrote back. Nobody can undo it; backups that still hold both are
 /// closed by destroying the master key of their time ([`rotate`](super::rotate)).
 ///
 /// # Errors
@@ -199,6 +200,7 @@ pub async fn erase(tx: &mut Tx, case: DocId, by: PersonId, now: Millis) -> Resul
         let known = status(tx, case).await?.is_some();
         return Err(if known { VaultError::Erased(case) } else { VaultError::Absent(case) });
     }
+    reply::erase(tx, case, now).await?;
     let entry = Entry::new(Deed::ComplainantErased, now).by(by).to(case.as_bytes());
     Ok(audit::note(tx, &[entry]).await?)
 }
@@ -225,6 +227,16 @@ pub struct SameCaller {
     pub number: String,
     /// When it was registered.
     pub registered_at: Millis,
+}
+
+/// Whether a number is stored with a case, without reading it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn has_number(tx: &mut Tx, case: DocId) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT caller FROM complainant WHERE case_id = $1 AND caller IS NOT NULL";
+    let query = sqlx::query(SQL).bind(&case.as_bytes()[..]);
+    Ok(query.fetch_optional(tx.conn()).await?.is_some())
 }
 
 /// What can be said without reading; `None` when nothing was ever stored.

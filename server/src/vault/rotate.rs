@@ -17,6 +17,9 @@ use crate::store::{RowExt as _, Store, StoreError, Tx};
 /// Records wrapped anew in one transaction.
 const AT_ONCE: usize = 200;
 
+/// What is sealed: the tables, and what their rows are known by.
+const SEALED: [(&str, &str); 2] = [("complainant", "case_id"), ("reply", "reply_id")];
+
 /// What a rotation needs.
 #[derive(Debug, Clone)]
 pub struct Rotation {
@@ -87,23 +90,42 @@ async fn wrap_some(
     newest: u32,
     fresh: &[Fresh],
 ) -> Result<u64, VaultError> {
-    const OLD: &str = "SELECT case_id, generation, wrapped_key FROM complainant \
-         WHERE erased_at IS NULL AND generation <> $1 ORDER BY case_id LIMIT $2";
-    const NEW: &str = "UPDATE complainant SET generation = $2, wrapped_key = $3 WHERE case_id = $1";
-    let sql = format!("{OLD}{}", tx.engine().for_update());
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(newest));
+    for (table, id) in SEALED {
+        let wrapped = wrap_rows(tx, rotation, newest, fresh, (table, id)).await?;
+        if wrapped > 0 {
+            return Ok(wrapped);
+        }
+    }
+    Ok(0)
+}
+
+async fn wrap_rows(
+    tx: &mut Tx,
+    rotation: &Rotation,
+    newest: u32,
+    fresh: &[Fresh],
+    (table, id): (&str, &str),
+) -> Result<u64, VaultError> {
+    let old = format!(
+        "SELECT {id} AS id, generation, wrapped_key FROM {table} \
+         WHERE erased_at IS NULL AND generation <> $1 ORDER BY {id} LIMIT $2{}",
+        tx.engine().for_update()
+    );
+    let new = format!("UPDATE {table} SET generation = $2, wrapped_key = $3 WHERE {id} = $1");
+    let query = sqlx::query(sqlx::AssertSqlSafe(old)).bind(i64::from(newest));
     let limit = i64::try_from(fresh.len()).unwrap_or(i64::MAX);
     let rows = query.bind(limit).fetch_all(tx.conn()).await.map_err(StoreError::from)?;
     let master = rotation.keys.vault.master(newest)?;
     for (row, fresh) in rows.iter().zip(fresh) {
-        let case = DocId::from_bytes(row.array("case_id")?);
+        let id = DocId::from_bytes(row.array("id")?);
         let generation = row.number("generation")?;
         let former = rotation.keys.vault.master(generation)?;
-        let key = seal::unwrap(&former, case, generation, &row.bytes("wrapped_key")?);
-        let key = key.ok_or(VaultError::Damaged(case))?;
-        let wrapped = seal::wrap(&master, *fresh, case, newest, &key);
-        let query = sqlx::query(NEW).bind(&case.as_bytes()[..]).bind(i64::from(newest));
-        query.bind(wrapped).execute(tx.conn()).await.map_err(StoreError::from)?;
+        let key = seal::unwrap(&former, id, generation, &row.bytes("wrapped_key")?);
+        let key = key.ok_or(VaultError::Damaged(id))?;
+        let wrapped = seal::wrap(&master, *fresh, id, newest, &key);
+        let query = sqlx::query(sqlx::AssertSqlSafe(new.clone())).bind(&id.as_bytes()[..]);
+        let query = query.bind(i64::from(newest)).bind(wrapped);
+        query.execute(tx.conn()).await.map_err(StoreError::from)?;
     }
     Ok(rows.len() as u64)
 }

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::intake::{AnsweredFrom, Origin, Refused, RepeatOf, RepeatTakenBack};
+use super::telling::{NotReached, OpinionGiven, OpinionSettled, Reopening, ToldByMessage};
 use crate::id::{DeviceId, DocId, FactId, Hash, PersonId, UnitId};
 use crate::place::{Datum, Fix, Position, Site};
 use crate::rules::arrival::Verdict;
@@ -84,7 +85,7 @@ pub enum Body {
     Closed(#[n(0)] Text),
     /// The case is open again.
     #[n(45)]
-    Reopened(#[n(0)] Text),
+    Reopened(#[n(0)] Reopening),
     /// A phone took back what it had stated in the visit: that decides nothing any more.
     #[n(46)]
     TakenBack(#[n(0)] TakenBack),
@@ -123,6 +124,19 @@ pub enum Body {
     /// The matter came from another system or a file.
     #[n(64)]
     Originated(#[n(0)] Origin),
+
+    /// The complainant was not reached, or there is none to be told.
+    #[n(74)]
+    NotReached(#[n(0)] NotReached),
+    /// A text message with the result was delivered: the complainant was told.
+    #[n(75)]
+    ToldByMessage(#[n(0)] ToldByMessage),
+    /// What the complainant thinks of the result.
+    #[n(76)]
+    OpinionGiven(#[n(0)] OpinionGiven),
+    /// A person decided what follows from a complainant's discontent.
+    #[n(77)]
+    OpinionSettled(#[n(0)] OpinionSettled),
 }
 
 /// See [`Body::Accepted`].
@@ -268,6 +282,12 @@ impl Outcome {
                 | Self::AlreadyGone
                 | Self::NotFound
         )
+    }
+
+    /// Whether it must name evidence: all but *unfounded*, which a consultation may show.
+    #[must_use]
+    pub const fn needs_evidence(self) -> bool {
+        !matches!(self, Self::Unfounded)
     }
 }
 
@@ -575,6 +595,17 @@ pub struct FedBack {
     /// When the team recorded it, as far as the hub can bound it; else when it was received.
     #[n(3)]
     pub at: Millis,
+    /// Files of evidence in the visit that the outcome names; `None` where no phone recorded it.
+    #[n(4)]
+    pub evidence: Option<u32>,
+}
+
+impl FedBack {
+    /// A result that a phone recorded with nothing to show for it, where something is demanded.
+    #[must_use]
+    pub fn unproven(&self) -> bool {
+        self.evidence == Some(0) && self.result.is_some_and(Outcome::needs_evidence)
+    }
 }
 
 /// See [`Body::TakenBack`].

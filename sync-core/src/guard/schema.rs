@@ -61,7 +61,11 @@ pub(super) fn check(body: &Body, kind: DocKind, signed: &ClockReading) -> Result
         | Body::RepeatOf(_)
         | Body::RepeatTakenBack(_)
         | Body::Supervised(_)
-        | Body::Originated(_) => Err("only the hub states this"),
+        | Body::Originated(_)
+        | Body::NotReached(_)
+        | Body::ToldByMessage(_)
+        | Body::OpinionGiven(_)
+        | Body::OpinionSettled(_) => Err("only the hub states this"),
     }
 }
 

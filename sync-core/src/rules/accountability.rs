@@ -76,7 +76,7 @@ mod tests {
         fn feed_back(&mut self, order: FactId) {
             let at = Millis(i64::try_from(self.0.len()).unwrap() * 60_000);
             let result = Some(Outcome::Stopped);
-            self.state(Body::FedBack(FedBack { order, outcome: None, result, at }));
+            self.state(Body::FedBack(FedBack { order, outcome: None, result, at, evidence: None }));
         }
 
         fn due(&self) -> Option<Measure> {

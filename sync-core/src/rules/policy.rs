@@ -44,6 +44,10 @@ pub struct Policy {
     pub complex_days: u32,
     /// Feedback reached the command centre → complainant told.
     pub complainant_days: u32,
+    /// Attempts to tell a complainant after which they count as not to be reached (*ours*).
+    pub attempts_to_tell: u32,
+    /// Local days over which these attempts must be spread (*ours*).
+    pub attempt_days: u32,
     /// Work returned → new result (*ours*).
     pub rework_days: u32,
     /// Urges and returns on one case that open an accountability referral.
@@ -86,6 +90,8 @@ impl Policy {
             on_the_spot_days: 0,
             complex_days: 3,
             complainant_days: 0,
+            attempts_to_tell: 3,
+            attempt_days: 2,
             rework_days: 3,
             urges_before_referral: 3,
             draw: DrawRules { share_ppm: 50_000, per_unit: 1, at_most: 60 },

@@ -11,6 +11,7 @@ use crate::fact::body::{
     Rechecked, Registered, ReviewSettled, Ruling, Supervised, TakenBack, Text, ToldOnScene,
 };
 use crate::fact::intake::{AnsweredFrom, Origin, Refused, RepeatOf, RepeatTakenBack};
+use crate::fact::telling::{NotReached, OpinionGiven, OpinionSettled, Reopening, ToldByMessage};
 use crate::fact::{Author, Body, Fact};
 use crate::id::FactId;
 use crate::rules::arrival::Conclusion;
@@ -39,6 +40,12 @@ pub struct CaseRecord {
     pub orders: Vec<Order>,
     /// Every time that the command centre told the complainant.
     pub told: Vec<Stated<Text>>,
+    /// Every text message that told the complainant.
+    pub told_by_message: Vec<Stated<ToldByMessage>>,
+    /// Every time that the complainant was not reached.
+    pub not_reached: Vec<Stated<NotReached>>,
+    /// What the complainant thinks, oldest first.
+    pub opinions: Vec<GivenOpinion>,
     /// Closures and reopenings, oldest first.
     pub closures: Vec<Stated<Closure>>,
     /// Steps of supervision, oldest first.
@@ -68,13 +75,22 @@ pub struct TakenMeasure {
     pub concluded: Vec<Stated<MeasureConcluded>>,
 }
 
+/// What a complainant thinks, with what was decided about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenOpinion {
+    /// The opinion.
+    pub given: Stated<OpinionGiven>,
+    /// Decisions about it, oldest first. The first one counts.
+    pub settled: Vec<Stated<OpinionSettled>>,
+}
+
 /// A change between open and closed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Closure {
     /// Closed, with the words.
     Closed(Text),
     /// Open again, with the words.
-    Reopened(Text),
+    Reopened(Reopening),
 }
 
 /// A dispatch order and all that was stated about it, each list oldest first.
@@ -170,21 +186,21 @@ impl CaseRecord {
         self.orders.iter().rev().find(|order| self.ended(order).is_none())
     }
 
-    /// When the complainant was told and by which fact, oldest first: by the command centre, or on
-    /// scene unless the phone took that back.
+    /// When the complainant was told and by which fact, oldest first: by the command centre, by text
+    /// message, or on scene unless the phone took that back.
     #[must_use]
     pub fn tellings(&self) -> Vec<(Millis, FactId)> {
         let on_scene = self.orders.iter().flat_map(|order| {
             let stands = |told: &&Stated<ToldOnScene>| !order.is_taken_back(told.body.fact);
             order.told.iter().filter(stands).map(|told| (told.at, told.fact))
         });
-        let mut all: Vec<_> =
-            self.told.iter().map(|told| (told.at, told.fact)).chain(on_scene).collect();
+        let by_message = self.told_by_message.iter().map(|told| (told.at, told.fact));
+        let by_centre = self.told.iter().map(|told| (told.at, told.fact));
+        let mut all: Vec<_> = by_centre.chain(by_message).chain(on_scene).collect();
         all.sort_unstable();
         all
     }
 
-    /// Urges and returns on the whole case, oldest first, each with its order.
     /// The decisions that it is the matter of another case again and that nobody took back.
     pub fn standing_repeats(&self) -> impl Iterator<Item = &Stated<RepeatOf>> {
         let taken = |fact| self.repeats_taken_back.iter().any(|one| one.body.statement == fact);
@@ -203,6 +219,12 @@ impl CaseRecord {
         all
     }
 
+    /// What the complainant thinks, by the id of the fact that says so.
+    #[must_use]
+    pub fn opinion(&self, id: FactId) -> Option<&GivenOpinion> {
+        self.opinions.iter().find(|one| one.given.fact == id)
+    }
+
     /// The step of supervision of this id.
     #[must_use]
     pub fn measure(&self, id: FactId) -> Option<&TakenMeasure> {
@@ -216,13 +238,6 @@ impl CaseRecord {
             }
             Body::CoordinationOpened(body) => self.coordinations.push(Stated { fact, at, body }),
             Body::Ordered(body) => self.orders.push(Order::new(Stated { fact, at, body })),
-            Body::ComplainantTold(body) => self.told.push(Stated { fact, at, body }),
-            Body::Closed(text) => {
-                self.closures.push(Stated { fact, at, body: Closure::Closed(text) });
-            }
-            Body::Reopened(text) => {
-                self.closures.push(Stated { fact, at, body: Closure::Reopened(text) });
-            }
             Body::OrderReceived(body) => self.about(body.order, |order| {
                 order.receipts.push(Stated { fact, at, body });
             }),
@@ -258,6 +273,13 @@ impl CaseRecord {
             Body::MeasureConcluded(body) => self.take_conclusion(Stated { fact, at, body }),
             Body::Rechecked(body) => self.rechecks.push(Stated { fact, at, body }),
             Body::Supervised(body) => self.supervised.push(Stated { fact, at, body }),
+            Body::ComplainantTold(_)
+            | Body::Closed(_)
+            | Body::Reopened(_)
+            | Body::NotReached(_)
+            | Body::ToldByMessage(_)
+            | Body::OpinionGiven(_)
+            | Body::OpinionSettled(_) => self.take_end(fact, at, body),
             Body::Originated(_)
             | Body::Refused(_)
             | Body::AnsweredFrom(_)
@@ -288,6 +310,32 @@ impl CaseRecord {
             Body::RepeatOf(body) => self.repeats.push(Stated { fact, at, body }),
             Body::RepeatTakenBack(body) => {
                 self.repeats_taken_back.push(Stated { fact, at, body });
+            }
+            _ => {}
+        }
+    }
+
+    /// Telling, hearing, closing and opening again.
+    fn take_end(&mut self, fact: FactId, at: Millis, body: Body) {
+        match body {
+            Body::ComplainantTold(body) => self.told.push(Stated { fact, at, body }),
+            Body::Closed(text) => {
+                self.closures.push(Stated { fact, at, body: Closure::Closed(text) });
+            }
+            Body::Reopened(body) => {
+                self.closures.push(Stated { fact, at, body: Closure::Reopened(body) });
+            }
+            Body::NotReached(body) => self.not_reached.push(Stated { fact, at, body }),
+            Body::ToldByMessage(body) => self.told_by_message.push(Stated { fact, at, body }),
+            Body::OpinionGiven(body) => {
+                let given = Stated { fact, at, body };
+                self.opinions.push(GivenOpinion { given, settled: Vec::new() });
+            }
+            Body::OpinionSettled(body) => {
+                let opinion = self.opinions.iter_mut().find(|one| one.given.fact == body.opinion);
+                if let Some(opinion) = opinion {
+                    opinion.settled.push(Stated { fact, at, body });
+                }
             }
             _ => {}
         }
@@ -440,7 +488,10 @@ impl Claim {
 fn pass(body: &Body) -> u8 {
     if matches!(body, Body::Ordered(_)) {
         0
-    } else if matches!(body, Body::ReviewSettled(_) | Body::MeasureConcluded(_)) {
+    } else if matches!(
+        body,
+        Body::ReviewSettled(_) | Body::MeasureConcluded(_) | Body::OpinionSettled(_)
+    ) {
         2
     } else {
         1

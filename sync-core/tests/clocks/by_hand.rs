@@ -168,7 +168,13 @@ fn when_a_claim_is_taken_back_the_next_best_decides_and_then_none() {
 fn the_centre_owes_the_telling_while_any_result_stands() {
     let fed_back = |outcome: FactId, at| {
         let (order, result) = (fact_id(1), Some(Outcome::Stopped));
-        Body::FedBack(FedBack { order, outcome: Some(outcome), result, at: millis(at) })
+        Body::FedBack(FedBack {
+            order,
+            outcome: Some(outcome),
+            result,
+            at: millis(at),
+            evidence: None,
+        })
     };
     let [one, two] = [fact_id(801), fact_id(802)];
     let events = [(0, Event::Order)];
@@ -187,4 +193,22 @@ fn the_centre_owes_the_telling_while_any_result_stands() {
     assert_eq!(telling(vec![(50, told.clone())]), [ClockState::Met]);
     let unsaid = vec![(50, told), (60, take_back(fact_id(803)))];
     assert!(matches!(telling(unsaid)[..], [ClockState::Running { .. }]));
+}
+
+#[test]
+fn who_cannot_be_reached_need_not_be_told_if_the_first_attempt_was_in_time() {
+    let result = Event::Feedback { order: 0, effective: 10, result: Some(true) };
+    let attempt = |at| (at, Event::Attempt { anonymous: false });
+    let telling = |attempts: &[(i64, Event)]| {
+        let mut events = vec![(0, Event::Order), (10, result)];
+        events.extend_from_slice(attempts);
+        clock(&events, 5_000, ClockKind::ComplainantFeedback)
+    };
+    let (day, lifted) = (24 * 60, ClockState::Lifted { because: Lifted::NotToBeReached });
+    let given_up = telling(&[attempt(60), attempt(120), attempt(day)]);
+    assert_eq!((given_up.state, given_up.stopped_at), (lifted, Some(millis(day))));
+    assert_eq!(telling(&[attempt(60), attempt(120)]).state, ClockState::Breached);
+    let late = telling(&[attempt(day), attempt(day + 60), attempt(2 * day)]);
+    assert_eq!(late.state, ClockState::Breached, "nobody tried before the time was up");
+    assert_eq!(telling(&[(60, Event::Attempt { anonymous: true })]).state, lifted);
 }

@@ -9,6 +9,7 @@ use onscene_sync_core::fact::body::{
     AboutOrder, ArrivalClaim, CaseClass, Channel, FedBack, Judged, OrderReceived, Ordered, Outcome,
     Receipt, Registered, ReviewSettled, Ruling, Text,
 };
+use onscene_sync_core::fact::telling::{NoReach, NotReached, Reopening};
 use onscene_sync_core::fact::{Author, Body, DeviceAuthor, Fact};
 use onscene_sync_core::id::{BootId, DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::place::Datum;
@@ -51,6 +52,9 @@ pub(super) enum Event {
         order: usize,
     },
     Tell,
+    Attempt {
+        anonymous: bool,
+    },
     Close,
     Reopen,
 }
@@ -98,7 +102,7 @@ impl History {
 }
 
 pub(super) fn history() -> impl Strategy<Value = History> {
-    let step = (0..14_u8, prop_oneof![4 => 1..30_i64, 1 => 30..500_i64], 0..60_i64, any::<u8>());
+    let step = (0..17_u8, prop_oneof![4 => 1..30_i64, 1 => 30..500_i64], 0..60_i64, any::<u8>());
     (any::<bool>(), any::<bool>(), 0..5_i64, prop::collection::vec(step, 0..30), 0..2_000_i64)
         .prop_map(|(telephone, clear, informed, steps, rest)| {
             build(telephone, clear, 20 - 4 * informed, &steps, rest)
@@ -159,6 +163,7 @@ fn build(
             11 if ripe => Some(Event::Return { order }),
             12 => Some(Event::Tell),
             13 => Some(if closed { Event::Reopen } else { Event::Close }),
+            14..=16 => Some(Event::Attempt { anonymous: pick < 16 }),
             _ => None,
         };
         let Some(event) = event else { continue };
@@ -256,11 +261,20 @@ fn body(
             outcome: None,
             result: result.map(|spot| if spot { Outcome::Stopped } else { Outcome::LongTerm }),
             at: millis(effective),
+            evidence: None,
         }),
         Event::Return { order } => Body::Returned(about(order)),
         Event::Tell => Body::ComplainantTold(text()),
         Event::Close => Body::Closed(text()),
-        Event::Reopen => Body::Reopened(text()),
+        Event::Attempt { anonymous } => Body::NotReached(NotReached {
+            why: if anonymous { NoReach::Anonymous } else { NoReach::NoAnswer },
+            text: String::new(),
+            by: Some(by),
+            message: None,
+        }),
+        Event::Reopen => {
+            Body::Reopened(Reopening { text: String::new(), by: Some(by), cause: None })
+        }
     }
 }
 

@@ -41,6 +41,8 @@ struct Model {
     ended: BTreeMap<Key, End>,
     coordinating: bool,
     closed: bool,
+    /// Attempts to tell the complainant since the telling is owed: when, and whether in time.
+    attempts: Vec<(i64, bool)>,
     /// Per order: issued at, received, over, any feedback recorded.
     orders: Vec<ModelOrder>,
 }
@@ -186,6 +188,9 @@ impl Model {
                 }
             }
             Event::Feedback { result: Some(_), .. } => {
+                if !self.running.contains_key(&(ClockKind::ComplainantFeedback, None)) {
+                    self.attempts.clear();
+                }
                 self.start(now, ClockKind::ComplainantFeedback, None, day_end(now, 0));
             }
             Event::Return { order } => {
@@ -195,6 +200,7 @@ impl Model {
                     self.start(now, ClockKind::Rework, Some(order), day_end(now, 3));
                 }
             }
+            Event::Attempt { anonymous } => self.attempt(now, anonymous),
             Event::Tell => self.done(now, ClockKind::ComplainantFeedback, None),
             Event::Close => {
                 self.closed = true;
@@ -214,6 +220,22 @@ impl Model {
             | Event::Arrival { .. }
             | Event::Settle { .. } => {}
         }
+    }
+
+    /// The third attempt on a second day, or that there is nobody to try, ends the telling; without
+    /// blame if the first attempt was in time.
+    fn attempt(&mut self, now: i64, anonymous: bool) {
+        let telling = (ClockKind::ComplainantFeedback, None);
+        let Some(counter) = self.running.get(&telling) else { return };
+        self.attempts.push((now, counter.left >= 0));
+        let day = |minute: i64| (minute + 8 * 60).div_euclid(DAY);
+        let (first, in_time) = self.attempts[0];
+        if !anonymous && (self.attempts.len() < 3 || day(first) == day(now)) {
+            return;
+        }
+        let lifted = End::Lifted(now, Lifted::NotToBeReached);
+        let end = if in_time { lifted } else { End::BreachedAt(now) };
+        self.stop(telling.0, telling.1, |_| end);
     }
 
     fn stands_still(&self, kind: ClockKind, order: Option<usize>) -> bool {

@@ -3,6 +3,9 @@
 use onscene_mobile::Job;
 use onscene_sync_core::document::Answer;
 use onscene_sync_core::fact::body::{Finding, Outcome, OutcomeReport};
+use onscene_sync_core::fact::{Body, Fact};
+use onscene_sync_core::id::FactId;
+use onscene_sync_core::limits::OUTCOME_EVIDENCE;
 use onscene_sync_core::place::{Datum, Fix, Position, Provider};
 use rand::RngExt as _;
 use serde_json::json;
@@ -185,17 +188,18 @@ impl Simulation {
                     _ => device.told(job, "told").map(|fact| format!("tells {fact}")),
                 }
             }
-            _ => device
-                .outcome(
-                    job,
-                    OutcomeReport {
-                        outcome,
-                        text: "done".to_owned(),
-                        evidence: Vec::new(),
-                        complainant_told: None,
-                    },
-                )
-                .map(|fact| format!("reports {fact}")),
+            _ => {
+                let facts = device.visit(job).map(|visit| visit.facts).unwrap_or_default();
+                let shows = |(id, fact): &(FactId, Fact)| {
+                    matches!(fact.body, Body::Evidence(_)).then_some(*id)
+                };
+                let evidence: Vec<_> =
+                    facts.iter().filter_map(shows).take(OUTCOME_EVIDENCE).collect();
+                let outcome = if evidence.is_empty() { Outcome::Unfounded } else { outcome };
+                let text = "done".to_owned();
+                let report = OutcomeReport { outcome, text, evidence, complainant_told: None };
+                device.outcome(job, report).map(|fact| format!("reports {fact}"))
+            }
         };
         done.unwrap_or_else(|error| format!("could not: {error}"))
     }

@@ -208,7 +208,7 @@ impl Phone {
 
 fn report() -> OutcomeReport {
     OutcomeReport {
-        outcome: Outcome::Stopped,
+        outcome: Outcome::Unfounded,
         text: "done".to_owned(),
         evidence: Vec::new(),
         complainant_told: None,

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::auth::Role;
 use crate::auth::staff::ADMIN_KEY_FILE;
 use crate::clock::ManualClock;
+use crate::config::Sms;
 use crate::store::Store;
 use crate::store::testing::TestStore;
 
@@ -66,6 +67,22 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// The same hub with a gateway for text messages.
+    pub(crate) fn with_gateway(mut self, sms: &Sms) -> Self {
+        self.app = self.app.with_gateway(sms).unwrap();
+        self.router = crate::http::router(&self.app);
+        self
+    }
+
+    /// Any request, with its headers as they are.
+    pub(crate) async fn raw(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
     pub(crate) async fn new(store: TestStore) -> Self {
         let (app, clock) = store.app().await;
         let admin = std::fs::read_to_string(store.dir.path().join(ADMIN_KEY_FILE)).unwrap();
@@ -102,11 +119,7 @@ impl World {
             }
             None => Body::empty(),
         };
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        self.raw(request.body(body).unwrap()).await
     }
 
     /// A desk's GET.

@@ -140,7 +140,7 @@ fn of_cases() -> BTreeMap<&'static str, Callers> {
         ("POST /v1/cases/{id}/coordination", DISPATCHERS),
         ("POST /v1/cases/{id}/telling", DISPATCHERS),
         ("POST /v1/cases/{id}/closure", DISPATCHERS),
-        ("POST /v1/cases/{id}/reopening", DISPATCHERS),
+        ("POST /v1/cases/{id}/reopening", Some(&[Dispatcher, Supervisor])),
         ("POST /v1/cases/{id}/orders", DISPATCHERS),
         ("POST /v1/cases/{id}/orders/{order}/withdrawal", DISPATCHERS),
         ("POST /v1/cases/{id}/orders/{order}/feedback", DISPATCHERS),
@@ -219,6 +219,23 @@ fn expected_of_intake() -> [(&'static str, Callers); 22] {
     ]
 }
 
+/// The same of telling complainants, and of text messages.
+fn expected_of_messages() -> [(&'static str, Callers); 11] {
+    [
+        ("POST /v1/cases/{id}/attempts", DISPATCHERS),
+        ("POST /v1/cases/{id}/opinions", DISPATCHERS),
+        ("POST /v1/cases/{id}/opinions/{opinion}/settlement", DISPATCHERS),
+        ("POST /v1/cases/{id}/messages", DISPATCHERS),
+        ("GET /v1/messages", Some(&[Dispatcher, Leader, Auditor])),
+        ("GET /v1/replies", DISPATCHERS),
+        ("POST /v1/replies/{id}/reading", DISPATCHERS),
+        ("POST /v1/replies/{id}/settlement", DISPATCHERS),
+        ("GET /v1/message-templates", Some(&[Administrator, Dispatcher, Auditor])),
+        ("POST /v1/message-templates", ADMINISTRATORS),
+        ("PUT /v1/message-templates/{key}", ADMINISTRATORS),
+    ]
+}
+
 /// The same of signing in: one's own, and other people's.
 fn expected_of_sign_in() -> [(&'static str, Callers); 11] {
     [
@@ -245,9 +262,11 @@ const OPEN_SIGN_IN: [&str; 5] = [
     "POST /v1/sign-in/oidc/return",
 ];
 
-/// What anybody may call: the API's description, the upload protocol's own, and uploads, whose
-/// address is a secret that only the phone was told.
-const OPEN: [&str; 8] = [
+/// What anybody may call: the API's description, the upload protocol's own, uploads, whose address is a
+/// secret that only the phone was told, and the gateway's calls, which are signed with its key.
+const OPEN: [&str; 10] = [
+    "POST /v1/messages/receipts",
+    "POST /v1/messages/inbound",
     "GET /v1/openapi.json",
     "GET /v1/docs",
     "GET /v1/docs/{file}",
@@ -264,6 +283,7 @@ async fn every_route_admits_exactly_whom_this_table_names(store: TestStore) {
     let mut expected = expected();
     expected.extend(expected_of_intake());
     expected.extend(expected_of_sign_in());
+    expected.extend(expected_of_messages());
     let mut met = BTreeSet::new();
     let routes = crate::http::all();
     for route in routes.table() {
@@ -315,6 +335,7 @@ fn filled(path: &str) -> String {
         .replace("{order}", &fact)
         .replace("{statement}", &fact)
         .replace("{judged}", &fact)
+        .replace("{opinion}", &fact)
 }
 
 fn body(method: &Method) -> Option<serde_json::Value> {

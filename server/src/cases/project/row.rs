@@ -2,7 +2,9 @@
 
 use onscene_sync_core::fact::Author;
 use onscene_sync_core::fact::body::{MeasureStep, Receipt};
+use onscene_sync_core::fact::telling::NoReach;
 use onscene_sync_core::rules::clocks::{Clock, ClockKind, ClockState, Owner, clocks};
+use onscene_sync_core::rules::closing::is_open;
 use onscene_sync_core::rules::phase::phase;
 use onscene_sync_core::rules::policy::Policies;
 use onscene_sync_core::rules::record::{CaseRecord, Closure, Order};
@@ -126,12 +128,17 @@ fn progress(record: &CaseRecord, clocks: &[Clock], columns: &mut Columns) -> Res
         .measures
         .iter()
         .any(|measure| measure.taken.body.step == MeasureStep::AccountabilityReferral);
+    let opinion = record.opinions.last();
+    let undelivered = record.not_reached.iter().any(|one| one.body.why == NoReach::NotDelivered);
     columns.extend([
         ("closed_at", closed.map(|closed| closed.at).into()),
         ("closed_on_time", Value::Int(closed.map(|_| on_time(record, clocks).into()))),
         ("told_at", record.tellings().last().map(|(at, _)| *at).into()),
         ("reopened", i64::try_from(reopened).unwrap_or(i64::MAX).into()),
         ("referral", referral.into()),
+        ("opinion", opinion.map_or_else(String::new, |one| name(&one.given.body.opinion)).into()),
+        ("opinion_open", opinion.is_some_and(is_open).into()),
+        ("undelivered", undelivered.into()),
     ]);
     Ok(())
 }
@@ -199,6 +206,7 @@ fn order_columns(case: &Case, order: &Order, clocks: &[Clock]) -> Columns {
                 .map_or_else(String::new, |one| name(&one))
                 .into(),
         ),
+        ("unproven", result.is_some_and(|result| result.body.unproven()).into()),
         ("returns", many(order.returns.len())),
         ("urges", many(order.urges.len())),
     ]

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::auth::Role;
 use crate::auth::staff::{NewKey, insert as insert_key, key_hash, key_text};
 use crate::clock::ManualClock;
+use crate::config::Sms;
 use crate::http::people::{NewPerson, insert as insert_person};
 use crate::store::testing::TestStore;
 use crate::store::{RowExt as _, StoreError, Tx};
@@ -60,6 +61,17 @@ impl Answer {
 impl Bureau {
     pub(super) async fn new(store: TestStore) -> Self {
         let (app, clock) = store.app().await;
+        Self::of(store, app, clock).await
+    }
+
+    /// The same with a gateway for text messages.
+    pub(super) async fn with_gateway(store: TestStore, sms: &Sms) -> Self {
+        let (app, clock) = store.app().await;
+        let app = app.with_gateway(sms).unwrap();
+        Self::of(store, app, clock).await
+    }
+
+    async fn of(store: TestStore, app: App, clock: ManualClock) -> Self {
         let bureau = Self { router: crate::http::router(&app), app, clock, store };
         let now = bureau.app.now();
         let build = bureau.app.store.with_tx("test", now, |tx, now| {
@@ -177,6 +189,21 @@ impl Bureau {
         let path = format!("/v1/cases/{case}/orders");
         let view = self.post(&path, json!({ "unit": unit, "text": "go" })).await.ok();
         text(&view["orders"].as_array().unwrap().last().unwrap()["id"])
+    }
+
+    /// Orders a squad out, which reports a result by telephone; returns the order's id.
+    pub(super) async fn worked(&self, case: &str, result: &str) -> String {
+        let order = self.order(case, SQUAD).await;
+        let path = format!("/v1/cases/{case}/orders/{order}/feedback");
+        self.post(&path, json!({ "result": result })).await.ok();
+        order
+    }
+
+    /// Tells the complainant, who is content, and closes.
+    pub(super) async fn finish(&self, case: &str) -> Value {
+        let content = json!({ "text": "told", "opinion": { "opinion": "satisfied" } });
+        self.post(&format!("/v1/cases/{case}/telling"), content).await.ok();
+        self.post(&format!("/v1/cases/{case}/closure"), json!({ "text": "done" })).await.ok()
     }
 
     /// Does what is due.

@@ -125,7 +125,7 @@ async fn acts_that_do_not_fit_are_refused_with_a_way_out(store: TestStore) {
     }
     assert_eq!(urged, [1, 2], "the same words in the same millisecond are one urge");
     bureau.post(&on_order("feedback"), json!({ "result": "stopped" })).await.ok();
-    bureau.post(&on_case("closure"), text.clone()).await.ok();
+    bureau.finish(&case).await;
     bureau.post(&on_order("urges"), reason).await.refused(409, "order_over");
     bureau.post(&on_case("orders"), json!({ "unit": SQUAD })).await.refused(409, "case_closed");
     bureau.clock.advance(1);

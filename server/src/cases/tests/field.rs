@@ -46,7 +46,10 @@ async fn a_case_goes_from_the_call_to_its_closure(store: TestStore) {
     assert_eq!(clock(&view, "complainant_feedback")["state"], "running");
 
     let path = |what: &str| format!("/v1/cases/{case}/{what}");
-    bureau.post(&path("telling"), json!({ "text": "the stalls are gone" })).await.ok();
+    let told = json!({ "text": "the stalls are gone" });
+    bureau.post(&path("telling"), told).await.ok();
+    let opinion = json!({ "opinion": "partly", "reason": "they may come back" });
+    bureau.post(&path("opinions"), opinion).await.ok();
     let view = bureau.post(&path("closure"), json!({ "text": "done" })).await.ok();
     assert_eq!(view["phase"], "closed");
     assert!(

@@ -1,7 +1,8 @@
 //! Every figure against a count of our own, and against the list behind it.
 
 use axum::http::Method;
-use onscene_sync_core::fact::body::{MeasureStep, Receipt};
+use onscene_sync_core::fact::body::{MeasureStep, Outcome, Receipt};
+use onscene_sync_core::fact::telling::{NoReach, Opinion};
 use onscene_sync_core::rules::clocks::{Clock, ClockKind, ClockState, clocks};
 use onscene_sync_core::rules::policy::Policies;
 use onscene_sync_core::rules::record::{Closure, Order};
@@ -164,6 +165,19 @@ fn case_meets(indicator: &str, case: &Case, clocks: &[Clock]) -> bool {
             .measures
             .iter()
             .any(|one| one.taken.body.step == MeasureStep::AccountabilityReferral),
+        "opinion_open" => {
+            let newest = record.opinions.last();
+            newest.is_some_and(|one| {
+                one.given.body.opinion == Opinion::NotSatisfied && one.settled.is_empty()
+            })
+        }
+        "message_not_delivered" => {
+            record.not_reached.iter().any(|one| one.body.why == NoReach::NotDelivered)
+        }
+        _ if indicator.starts_with("opinion_") => {
+            let newest = record.opinions.last().map(|one| name(&one.given.body.opinion));
+            indicator.strip_prefix("opinion_") == newest.as_deref()
+        }
         "grave" => registered(case).grave,
         "without_place" => registered(case).site.is_none(),
         "verdict_on_time" | "verdict_late" | "verdict_needs_review" => {
@@ -221,6 +235,9 @@ fn order_meets(indicator: &str, order: &Order, clocks: &[&Clock]) -> bool {
             first.is_some_and(|receipt| receipt.body.receipt == Receipt::Deemed)
         }
         "fed_back" => order.standing_result().is_some(),
+        "result_unproven" => order.standing_result().is_some_and(|result| {
+            result.body.evidence == Some(0) && result.body.result != Some(Outcome::Unfounded)
+        }),
         "returned" => !order.returns.is_empty(),
         "urged" => !order.urges.is_empty(),
         _ if indicator.starts_with("arrival") => indicator == arrival,

@@ -6,6 +6,10 @@ use onscene_sync_core::fact::body::{
     AboutOrder, ArrivalClaim, CaseClass, Channel, FedBack, Judged, Measure, MeasureCause,
     MeasureStep, OrderReceived, Ordered, Outcome, Receipt, Registered, ReviewSettled, Ruling, Text,
 };
+use onscene_sync_core::fact::telling::{
+    NoReach, NotReached, Opinion, OpinionDecision, OpinionGiven, OpinionSettled, ReopenCause,
+    Reopening,
+};
 use onscene_sync_core::fact::{Author, Body, DeviceAuthor, FACT_VERSION, Fact};
 use onscene_sync_core::id::{BootId, DeviceId, DocId, FactId, PersonId, UnitId};
 use onscene_sync_core::place::{Datum, Position, Shape, Site};
@@ -123,7 +127,7 @@ impl Writer<'_> {
     fn something(&mut self) {
         let live = self.case.record.live_order().map(|order| order.issued.fact);
         let open = !self.case.record.is_closed();
-        match (self.chance.random_range(0..16), live) {
+        match (self.chance.random_range(0..19), live) {
             (0..=4, None) if open => self.order(),
             (0..=4, Some(order)) => self.arrival(order),
             (5..=7, Some(order)) => self.feed_back(order),
@@ -133,7 +137,10 @@ impl Writer<'_> {
             (11, _) if open => drop(self.state(Body::CoordinationOpened(text()))),
             (12, _) => drop(self.state(Body::ComplainantTold(text()))),
             (13, _) if open => drop(self.state(Body::Closed(text()))),
-            (13, _) => drop(self.state(Body::Reopened(text()))),
+            (13, _) => self.reopen(),
+            (16, _) => self.not_reached(),
+            (17, _) => self.opinion(),
+            (18, _) => self.decide(),
             (14, _) => self.settle(),
             (15, Some(order)) => self.refer(order),
             _ => {}
@@ -191,6 +198,42 @@ impl Writer<'_> {
         self.state(Body::ReviewSettled(ReviewSettled { judged, ruling, reason, by: BY }));
     }
 
+    fn reopen(&mut self) {
+        let (text, by, cause) = ("复办".to_owned(), Some(BY), Some(ReopenCause::NewCall));
+        self.state(Body::Reopened(Reopening { text, by, cause }));
+    }
+
+    fn not_reached(&mut self) {
+        let why = self.pick(&[NoReach::NoAnswer, NoReach::NotDelivered, NoReach::Anonymous]);
+        self.state(Body::NotReached(NotReached {
+            why,
+            text: String::new(),
+            by: None,
+            message: None,
+        }));
+    }
+
+    fn opinion(&mut self) {
+        let opinions = [
+            Opinion::Satisfied,
+            Opinion::Partly,
+            Opinion::NotSatisfied,
+            Opinion::NotSatisfied,
+            Opinion::NotAsked,
+            Opinion::NotReached,
+        ];
+        let opinion = self.pick(&opinions);
+        let reason = String::new();
+        self.state(Body::OpinionGiven(OpinionGiven { opinion, reason, by: None, message: None }));
+    }
+
+    fn decide(&mut self) {
+        let Some(opinion) = self.case.record.opinions.last() else { return };
+        let (opinion, decision, reason) =
+            (opinion.given.fact, OpinionDecision::Close, "依法".to_owned());
+        self.state(Body::OpinionSettled(OpinionSettled { opinion, decision, reason, by: BY }));
+    }
+
     fn refer(&mut self, order: FactId) {
         let step = self.pick(&[MeasureStep::OrderToCorrect, MeasureStep::AccountabilityReferral]);
         let (cause, reason) = (MeasureCause::Finding, "督查".to_owned());
@@ -202,7 +245,8 @@ impl Writer<'_> {
             [Some(Outcome::Stopped), Some(Outcome::Corrected), Some(Outcome::LongTerm), None];
         let result = self.pick(&results);
         let at = self.at.plus(-self.chance.random_range(0..30 * MINUTE));
-        self.state(Body::FedBack(FedBack { order, outcome: None, result, at }));
+        let evidence = self.pick(&[None, Some(0), Some(2)]);
+        self.state(Body::FedBack(FedBack { order, outcome: None, result, at, evidence }));
     }
 }
 

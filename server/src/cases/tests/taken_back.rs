@@ -209,7 +209,7 @@ async fn a_hub_whose_clock_is_set_back_still_sees_what_is_newest(store: TestStor
     phone.catch_up(&bureau).await;
     bureau.clock.advance(30 * MINUTE);
     let path = |what: &str| format!("/v1/cases/{case}/{what}");
-    bureau.post(&path("closure"), json!({ "text": "done" })).await.ok();
+    bureau.finish(&case).await;
     bureau.clock.advance(-20 * MINUTE);
     let view = bureau.post(&path("reopening"), json!({ "text": "not done" })).await.ok();
     assert_eq!(view["phase"], "reopened");

@@ -5,6 +5,7 @@ use onscene_sync_core::fact::body::{
     ReviewSettled, Ruling, TakenBack, Text,
 };
 use onscene_sync_core::fact::body::{CaseClass, Channel};
+use onscene_sync_core::fact::telling::{ReopenCause, Reopening};
 use onscene_sync_core::id::{DocId, FactId, PersonId};
 use onscene_sync_core::rules::arrival::Conclusion;
 use onscene_sync_core::rules::record::{Closure, Order, Stated, TakenMeasure};
@@ -95,6 +96,10 @@ pub struct FeedbackView {
     pub outcome: Option<FactId>,
     /// The result; `null` for progress.
     pub result: Option<Outcome>,
+    /// Files of evidence that the outcome names; `null` where no phone recorded it.
+    pub evidence: Option<u32>,
+    /// Nothing shows the result.
+    pub unproven: bool,
     /// When and by which fact its phone took it back.
     pub taken_back: Option<TakenBackView>,
 }
@@ -140,6 +145,8 @@ pub struct ClosureView {
     pub text: String,
     /// Who; `null` for the hub itself.
     pub by: Option<PersonId>,
+    /// Why it was opened again.
+    pub cause: Option<ReopenCause>,
 }
 
 /// Closed or opened again.
@@ -254,6 +261,8 @@ pub(super) fn feedback(order: &Order) -> Vec<FeedbackView> {
         recorded_at: one.body.at,
         outcome: one.body.outcome,
         result: one.body.result,
+        evidence: one.body.evidence,
+        unproven: one.body.unproven(),
         taken_back: one.body.outcome.and_then(|outcome| order.taking_back(outcome)).map(taken_back),
     });
     feedback.collect()
@@ -269,11 +278,13 @@ pub(super) fn settlement(stated: &Stated<ReviewSettled>) -> SettlementView {
 }
 
 pub(super) fn closure(stated: &Stated<Closure>) -> ClosureView {
-    let (kind, Text { text, by }) = match &stated.body {
-        Closure::Closed(text) => (ClosureKind::Closed, text.clone()),
-        Closure::Reopened(text) => (ClosureKind::Reopened, text.clone()),
+    let (kind, text, by, cause) = match stated.body.clone() {
+        Closure::Closed(Text { text, by }) => (ClosureKind::Closed, text, by, None),
+        Closure::Reopened(Reopening { text, by, cause }) => {
+            (ClosureKind::Reopened, text, by, cause)
+        }
     };
-    ClosureView { id: stated.fact, at: stated.at, kind, text, by }
+    ClosureView { id: stated.fact, at: stated.at, kind, text, by, cause }
 }
 
 pub(super) fn measure(measure: &TakenMeasure) -> MeasureView {

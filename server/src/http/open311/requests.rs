@@ -169,7 +169,7 @@ fn words(body: &Body) -> Option<(&'static str, &'static str)> {
         Body::CoordinationOpened(_) => ("open", "协调中 being coordinated"),
         Body::Ordered(_) => ("open", "已派单 a unit was ordered out"),
         Body::FedBack(fed) if fed.result.is_some() => ("open", "已处理 the unit has reported"),
-        Body::ComplainantTold(_) => ("open", "已反馈 the caller was told"),
+        Body::ComplainantTold(_) | Body::ToldByMessage(_) => ("open", "已反馈 the caller was told"),
         Body::Refused(refused) => ("closed", refused.why.referral()),
         Body::Closed(_) => ("closed", "已办结 closed"),
         Body::Reopened(_) => ("open", "重新办理 opened again"),

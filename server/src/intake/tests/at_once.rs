@@ -63,6 +63,7 @@ async fn a_consultation_is_answered_from_a_written_answer(store: TestStore) {
     let ask = || raised("consultation", "permit_question", "户外广告设置需要哪些材料");
     let first = desks.register(ask()).await;
     let words = json!({ "text": "需提交申请表、效果图和场地证明" });
+    desks.post(&format!("/v1/cases/{first}/telling"), words.clone()).await.ok();
     desks.post(&format!("/v1/cases/{first}/closure"), words).await.ok();
     desks.world.clock.advance(1);
     let again = desks.register(ask()).await;

@@ -5,9 +5,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use onscene_mobile::{Device, NewFile};
+use onscene_mobile::{Device, Job, NewFile};
+use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::body::Media;
 use onscene_sync_core::id::FactId;
+use onscene_sync_core::limits::OUTCOME_EVIDENCE;
 
 use super::show::Screen;
 use super::{OrderArg, PhoneError, job};
@@ -52,6 +54,13 @@ enum MediaArg {
     Video,
     Audio,
     Document,
+}
+
+/// The files of a visit that an outcome can name.
+pub(super) fn of_visit(device: &Device, job: Job) -> Result<Vec<FactId>, PhoneError> {
+    let facts = device.visit(job)?.facts;
+    let files = facts.iter().filter(|(_, fact)| matches!(fact.body, Body::Evidence(_)));
+    Ok(files.map(|(id, _)| *id).take(OUTCOME_EVIDENCE).collect())
 }
 
 impl FileArgs {

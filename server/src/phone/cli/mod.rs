@@ -68,7 +68,7 @@ enum Command {
         /// The remark.
         text: String,
     },
-    /// Report what was done.
+    /// Report what was done. It names the files of the visit: all but `unfounded` needs one.
     Outcome(OutcomeArgs),
     #[command(flatten)]
     File(FileCommand),
@@ -278,7 +278,9 @@ pub async fn run(args: PhoneArgs, out: &mut (impl Write + Send)) -> Result<(), P
         }
         Command::Outcome(report) => {
             let job = job(&device, &report.order)?;
-            let fact = device.outcome(job, report.into())?;
+            let mut report = OutcomeReport::from(report);
+            report.evidence = files::of_visit(&device, job)?;
+            let fact = device.outcome(job, report)?;
             screen.recorded("outcome", fact)
         }
         Command::File(command) => files::run(&mut device, command, &mut screen),

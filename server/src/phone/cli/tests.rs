@@ -108,6 +108,9 @@ async fn a_visit_with_a_recorded_walk_is_made_offline_and_delivered_later() {
     assert_eq!(arrival["likely"]["place"], "proven_inside", "{arrival}");
     trial.phone(&["note", "1", "quiet now"]).await.unwrap();
     trial.phone(&["checklist", "1", "id_shown", "yes"]).await.unwrap();
+    let stopped = ["outcome", "1", "stopped", "--text", "turned down"];
+    let unproven = trial.phone(&stopped).await.unwrap_err().to_string();
+    assert!(unproven.contains("take a photo"), "{unproven}");
     trial.phone(&["outcome", "1", "unfounded", "--text", "measured"]).await.unwrap();
 
     let refused = trial.phone(&["sync"]).await.unwrap_err().to_string();

@@ -328,7 +328,19 @@ fn quality(total: &Counts) -> Vec<String> {
         let count = total.of(name);
         format!("{count}件（占派遣指令的{}）", per_cent(share(count, orders)))
     };
-    vec![format!(
+    let satisfaction = total.rate_of("satisfaction");
+    let opinions = format!(
+        "投诉人明确表示意见{}件，其中满意{}件、基本满意{}件、不满意{}件，满意率{}；不满意待处理{}件，\
+         短信未送达{}件。",
+        satisfaction.map_or(0, |rate| rate.of),
+        total.of("opinion_satisfied"),
+        total.of("opinion_partly"),
+        total.of("opinion_not_satisfied"),
+        per_cent(satisfaction.and_then(|rate| rate.share)),
+        total.of("opinion_open"),
+        total.of("message_not_delivered"),
+    );
+    let work = format!(
         "退办{}，催办{}；办结后重新办理{}件，移交问责{}件。责任单位未在5分钟内确认、按规定视为接收的\
          指令{}。",
         of_orders("returned"),
@@ -336,7 +348,8 @@ fn quality(total: &Counts) -> Vec<String> {
         total.of("reopened"),
         total.of("referral"),
         of_orders("receipt_deemed"),
-    )]
+    );
+    vec![opinions, work]
 }
 
 fn notes(as_of: &str, not_yet_counted: i64) -> Vec<String> {

@@ -18,8 +18,10 @@ use tower::ServiceExt as _;
 
 use super::{Bureau, because};
 use crate::auth::Role::{self, Auditor, Dispatcher, Inspector, Supervisor};
+use crate::auth::tests::kit::World;
 use crate::hub::exchange;
 use crate::hub::scope::Caller;
+use crate::messages::testing::{FakeGateway, Fault};
 use crate::store::testing::TestStore;
 use crate::store::{Engine, RowExt as _, StoreError};
 use crate::telemetry::testing::Lines;
@@ -68,7 +70,7 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 
 /// Does with the canary whatever can be done, in the right and in the wrong way; returns every answer
 /// that must not hold it.
-async fn fly(bureau: &mut Bureau) -> Vec<u8> {
+async fn fly(bureau: &mut Bureau, gateway: &FakeGateway) -> Vec<u8> {
     let canary = json!({ "name": NAME, "number": "139-0777-1234", "address": ADDRESS });
     let mut answers = Vec::new();
     let mut keep = |answer: crate::auth::tests::kit::Answer| {
@@ -97,9 +99,13 @@ async fn fly(bureau: &mut Bureau) -> Vec<u8> {
     bureau.post(Supervisor, "complainant/reads", reason).await.ok();
     let seen = bureau.post(Dispatcher, "complainant/reads", because()).await.ok();
     assert_eq!(seen["complainant"], canary, "the one place where it may be seen");
+    for answer in write(bureau, gateway).await {
+        keep(answer);
+    }
     let case = format!("/v1/cases/{}", bureau.case);
-    for path in [&case[..], "/v1/cases", "/v1/call-backs", "/v1/audit", "/v1/people", "/v1/devices"]
-    {
+    let lists = ["cases", "call-backs", "audit", "people", "devices", "messages", "replies"];
+    let lists = lists.map(|list| format!("/v1/{list}"));
+    for path in lists.iter().chain([&case]) {
         for role in Role::ALL {
             keep(bureau.call(role, Method::GET, path, None).await);
         }
@@ -108,6 +114,45 @@ async fn fly(bureau: &mut Bureau) -> Vec<u8> {
     crate::jobs::run_due(&bureau.world.app).await.unwrap();
     crate::audit::tend(&bureau.world.app).await.unwrap();
     keep(bureau.call(Auditor, Method::GET, "/v1/audit/0/proof", None).await).ok();
+    answers
+}
+
+/// Has the result sent to the canary, who writes back; returns every answer that must not hold it.
+async fn write(bureau: &Bureau, gateway: &FakeGateway) -> Vec<crate::auth::tests::kit::Answer> {
+    let case = format!("/v1/cases/{}", bureau.case);
+    let view = bureau.call(Dispatcher, Method::GET, &case, None).await.ok();
+    let order = view["orders"][0]["id"].as_str().unwrap();
+    let feedback = format!("orders/{order}/feedback");
+    bureau.post(Dispatcher, &feedback, json!({ "result": "corrected" })).await.ok();
+    let mut answers = Vec::new();
+    // One attempt fails, and its words stand in a log line.
+    gateway.meets(&[Fault::Garbage]);
+    answers
+        .push(bureau.post(Dispatcher, "messages", json!({ "template": "result_opinion" })).await);
+    let app = &bureau.world.app;
+    for _ in 0..3 {
+        crate::jobs::work_due(app).await.unwrap();
+        bureau.world.clock.advance(60_000);
+    }
+    assert_eq!(gateway.sent()[0].to, "139-0777-1234", "the gateway alone has it");
+    let (receipts, inbound) = ("/v1/messages/receipts", "/v1/messages/inbound");
+    let words = format!("3，{NAME}，{ADDRESS}，{NUMBER}");
+    let calls = [
+        (receipts, json!({ "message": NUMBER, "state": "failed" })),
+        (inbound, json!({ "id": NUMBER, "from": NUMBER, "text": words })),
+        (inbound, json!({ "id": NAME, "from": "13811112222", "text": words })),
+        (inbound, json!({ "id": "x", "from": [NUMBER], "text": NAME })),
+    ];
+    for (nonce, (path, body)) in (1..).zip(calls) {
+        let call = gateway.calls(path, &body, app.now(), nonce);
+        answers.push(bureau.world.raw(call).await);
+    }
+    let waiting = bureau.call(Dispatcher, Method::GET, "/v1/replies", None).await.ok();
+    let reading = format!("/v1/replies/{}/reading", waiting["replies"][0]["id"].as_str().unwrap());
+    let why = json!({ "reason": format!("{NAME} wrote, {NUMBER}") });
+    let read = bureau.call(Dispatcher, Method::POST, &reading, Some(why)).await.ok();
+    assert_eq!(read["reply"]["text"], words, "the other place where it may be seen");
+    answers.push(bureau.call(Dispatcher, Method::GET, &case, None).await);
     answers
 }
 
@@ -179,8 +224,11 @@ async fn the_canary_is_found_nowhere(store: TestStore) {
     let lines = Lines::default();
     let guard = lines.catch();
     let metrics = crate::http::metrics_router();
-    let mut bureau = Bureau::new(store).await;
-    is_nowhere_in(&fly(&mut bureau).await, "an answer");
+    let gateway = FakeGateway::start().await;
+    let world = World::new(store).await.with_gateway(&gateway.sms);
+    gateway.by(&world.clock);
+    let mut bureau = Bureau::of(world).await;
+    is_nowhere_in(&fly(&mut bureau, &gateway).await, "an answer");
     is_nowhere_in(&sync_reply(&bureau).await, "a sync reply");
     let bundle = bundle(&bureau).await;
     assert!(bundle.len() > 3_000, "the case is in it");

@@ -172,6 +172,11 @@ async fn texts_that_give_somebody_away_are_refused_wherever_they_would_travel(st
     let feedback = format!("orders/{order}/feedback");
     bureau.post(Dispatcher, &feedback, json!({ "result": "stopped" })).await.ok();
     bureau.post(Dispatcher, "telling", text.clone()).await.expect(422, "personal_data");
+    let discontent = json!({ "opinion": "not_satisfied", "reason": "致电王小丫" });
+    let told = json!({ "text": "已告知投诉人", "opinion": discontent });
+    bureau.post(Dispatcher, "telling", told).await.expect(422, "personal_data");
+    let told = json!({ "text": "已告知投诉人", "opinion": { "opinion": "satisfied" } });
+    bureau.post(Dispatcher, "telling", told).await.ok();
     bureau.post(Dispatcher, "closure", text).await.expect(422, "personal_data");
     bureau.post(Dispatcher, "closure", json!({ "text": "已告知投诉人" })).await.ok();
 }

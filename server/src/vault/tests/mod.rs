@@ -20,7 +20,10 @@ struct Bureau {
 
 impl Bureau {
     async fn new(store: TestStore) -> Self {
-        let world = World::new(store).await;
+        Self::of(World::new(store).await).await
+    }
+
+    async fn of(world: World) -> Self {
         let top = world.top().await;
         let desks = world.keys(&top).await;
         let mut bureau = Self { world, desks, top, case: String::new() };

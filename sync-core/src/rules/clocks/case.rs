@@ -3,6 +3,7 @@
 use super::run::Draft;
 use super::{Clock, ClockKind, How, Lifted, Owner, Started, Stopped, coordination_spans};
 use crate::fact::body::Channel;
+use crate::rules::closing::given_up;
 use crate::rules::policy::{Policies, Policy, UnknownPolicy};
 use crate::rules::record::{CaseRecord, Closure};
 use crate::time::Millis;
@@ -32,8 +33,8 @@ pub(super) fn clocks(
         drafts.push(draft(ClockKind::Coordination, policy, started, due, stopped));
     }
     if registration.body.channel != Channel::Patrol {
-        for (started, stopped) in complainant_spans(record) {
-            let due = policy.end_of_local_day(started.at, policy.complainant_days);
+        for (started, stopped) in complainant_spans(record, policy) {
+            let due = telling_due(policy, started.at);
             drafts.push(draft(ClockKind::ComplainantFeedback, policy, started, due, stopped));
         }
     }
@@ -122,9 +123,13 @@ pub(super) fn ordered_or_closed(record: &CaseRecord, started: Millis) -> Option<
     ordered.into_iter().chain(closed).min_by_key(|stop| stop.at)
 }
 
-/// From a result's reaching the command centre to the complainant's being told, or to the result's
-/// being sent or taken back. A closed case still owes the telling.
-fn complainant_spans(record: &CaseRecord) -> Vec<(Started, Option<Stopped>)> {
+fn telling_due(policy: &Policy, since: Millis) -> Millis {
+    policy.end_of_local_day(since, policy.complainant_days)
+}
+
+/// From a result's reaching the command centre to the complainant's being told or known not to be
+/// reached, or to the result's being sent or taken back. A closed case still owes the telling.
+fn complainant_spans(record: &CaseRecord, policy: &Policy) -> Vec<(Started, Option<Stopped>)> {
     let results = results(record);
     let tellings = record.tellings();
     let mut spans: Vec<(Started, Option<Stopped>)> = Vec::new();
@@ -150,7 +155,17 @@ fn complainant_spans(record: &CaseRecord) -> Vec<(Started, Option<Stopped>)> {
                 how: How::Lifted(Lifted::WorkReturned),
             });
         let taken = all_taken_back(&results[place..]);
-        let stop = told.into_iter().chain(returned).chain(taken).min_by_key(|stop| stop.at);
+        let given_up = given_up(record, policy, start.at).map(|given_up| Stopped {
+            at: given_up.at,
+            fact: Some(given_up.fact),
+            how: if given_up.begun <= telling_due(policy, start.at) {
+                How::Void(Lifted::NotToBeReached)
+            } else {
+                How::Lifted(Lifted::NotToBeReached)
+            },
+        });
+        let ends = told.into_iter().chain(returned).chain(taken).chain(given_up);
+        let stop = ends.min_by_key(|stop| stop.at);
         spans.push((*start, stop));
     }
     spans

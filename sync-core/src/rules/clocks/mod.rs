@@ -1,13 +1,15 @@
 //! The clocks of the rule book, as a pure replay of a case's facts.
 //!
 //! Nothing is counted as it happens: every call works all clocks out anew from the facts, so a fact
-//! that an offline phone delivers late corrects the past by itself. Three readings of the rule
+//! that an offline phone delivers late corrects the past by itself. Four readings of the rule
 //! book, where it is silent (*ours*):
 //!
 //! - While coordination is open, the clocks of orders already issued stand still. A paused clock's
 //!   deadline moves by exactly the time it stood still, also where the limit is an end of day.
 //! - While returned work is being redone, the rework clock runs and the complex-feedback clock
 //!   stands still.
+//! - A complainant who cannot be reached need not be told: if the first attempt was made in time the
+//!   clock is lifted, also when the attempts that settle it came after its deadline.
 //! - Until the first feedback nobody knows whether a matter is complex, so the on-the-spot clock
 //!   runs from arrival; a first feedback that shows a complex matter lifts it, also afterwards.
 //!
@@ -109,6 +111,8 @@ pub enum Lifted {
     WorkReturned,
     /// The team took its result back, so the complainant is not told it.
     ResultTakenBack,
+    /// The complainant cannot be reached, and the first attempt was made in time.
+    NotToBeReached,
 }
 
 /// One clock, with all that led to its state.

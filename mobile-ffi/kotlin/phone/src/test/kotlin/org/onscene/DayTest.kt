@@ -64,7 +64,7 @@ class DayTest {
         backUp()
         step("try to sync")
 
-        val other = VisitReport(VisitOutcome.NOT_FOUND, "没有找到", emptyList(), null)
+        val other = VisitReport(VisitOutcome.UNFOUNDED, "没有找到", emptyList(), null)
         network.passes.set(Long.MAX_VALUE)
         val visit = colleague { myWork() }.single().visit
         colleague { reportOutcome(visit, other) }

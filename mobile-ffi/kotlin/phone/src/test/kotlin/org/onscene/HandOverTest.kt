@@ -92,7 +92,7 @@ class HandOverTest {
         assertTrue(toAnna.done && toBo.done)
         val known = bo.phone { myWork() }.single { it.caseId == case }
         assertTrue(known.arrived, "the order and what was done about it are on the other phone")
-        val report = VisitReport(VisitOutcome.STOPPED, "摊贩已劝离", emptyList(), null)
+        val report = VisitReport(VisitOutcome.UNFOUNDED, "现场未发现摊贩", emptyList(), null)
         bo.phone { reportOutcome(known.visit, report) }
         val (back, _) = meet(anna.phone, bo.phone)
         assertEquals(1, back.changes)

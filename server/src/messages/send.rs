@@ -1,0 +1,156 @@
+//! Sending: long work, so that no transaction waits for the gateway.
+//!
+//! Each step is committed before the next: first the attempt is counted and the look at the number put on
+//! record, then the message leaves. An attempt whose answer was lost is asked about before another is
+//! made; and the gateway sends an id once, however often it is handed over.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use onscene_sync_core::id::MessageId;
+
+use super::gateway::{Gateway, Outgoing, Reason, Standing};
+use super::outbox::{self, Message, State};
+use super::standing;
+use crate::app::App;
+use crate::cases::CaseError;
+use crate::jobs::{Job, JobError, NewJob, enqueue};
+use crate::random;
+use crate::store::{StoreError, Tx};
+use crate::vault::VaultError;
+use crate::vault::read::{Look, Purpose, look};
+use crate::vault::record::Complainant;
+
+/// Kind of the work that sends a message.
+pub const SEND: &str = "message.send";
+/// Kind of the work that gives a message up when its time is over.
+pub const EXPIRE: &str = "message.expire";
+
+/// The longest wait after the first attempt that brought no answer; doubled each time.
+const FIRST_WAIT_MS: i64 = 2_000;
+/// The longest wait between attempts.
+const LONGEST_WAIT_MS: i64 = 15 * 60_000;
+
+/// Does [`SEND`].
+pub fn run(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
+    async move {
+        let (id, tries) = job.payload()?;
+        let Some(message) = find(&app, id).await?.filter(|one| one.state == State::Queued) else {
+            return Ok(());
+        };
+        let Some(gateway) = app.gateway.clone() else {
+            return again(&app, &message, tries, "no gateway is configured").await;
+        };
+        if gateway.rests() {
+            return again(&app, &message, tries, "the gateway failed a moment ago").await;
+        }
+        if message.attempts > 0 {
+            match gateway.ask(id).await {
+                Ok(Some(standing)) => return take(&app, id, standing).await,
+                Ok(None) => {}
+                Err(unclear) => return again(&app, &message, tries, &unclear.0).await,
+            }
+        }
+        hand_over(&app, &*gateway, &message, tries).await
+    }
+    .boxed()
+}
+
+/// Does [`EXPIRE`]: asks once more for a receipt that was lost.
+pub fn expire(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
+    async move {
+        let id = job.payload()?;
+        let Some(message) = find(&app, id).await?.filter(|one| !one.state.settled()) else {
+            return Ok(());
+        };
+        let last = match &app.gateway {
+            Some(gateway) if message.attempts > 0 => gateway.ask(id).await.ok().flatten(),
+            _ => None,
+        };
+        let standing = last.filter(|last| *last != Standing::Accepted);
+        take(&app, id, standing.unwrap_or(Standing::Expired)).await
+    }
+    .boxed()
+}
+
+async fn hand_over(
+    app: &App,
+    gateway: &dyn Gateway,
+    message: &Message,
+    tries: u32,
+) -> Result<(), JobError> {
+    let reason = format!("text message {}", message.id);
+    let wish = Look::new(app, message.case, message.by, Purpose::Message, reason);
+    let input = (app.clone(), message.clone(), wish);
+    // The number is used only after the transaction that puts the look on record was committed.
+    let seen = app.store.with_tx("message.reveal", input, |tx, (app, message, wish)| {
+        Box::pin(reveal(tx, app, message, wish))
+    });
+    let complainant = match seen.await {
+        Ok(Some(complainant)) if !complainant.number.is_empty() => complainant,
+        Ok(None) => return Ok(()),
+        Ok(Some(_)) | Err(VaultError::Absent(_) | VaultError::Erased(_)) => {
+            return take(app, message.id, Standing::Failed(Reason::new("no_number"))).await;
+        }
+        Err(VaultError::Store(error)) => return Err(error.into()),
+        Err(error) => return Err(JobError::Failed(error.to_string())),
+    };
+    let (id, expires_at) = (message.id, message.expires_at);
+    let outgoing = Outgoing { id, to: &complainant.number, text: &message.text, expires_at };
+    match gateway.send(outgoing).await {
+        Ok(standing) => take(app, message.id, standing).await,
+        Err(unclear) => again(app, message, tries, &unclear.0).await,
+    }
+}
+
+/// Counts the attempt and opens the record; `None` when somebody else is at it.
+async fn reveal(
+    tx: &mut Tx,
+    app: &App,
+    message: &Message,
+    wish: &Look,
+) -> Result<Option<Complainant>, VaultError> {
+    if !outbox::attempt(tx, message).await? {
+        return Ok(None);
+    }
+    look(tx, app, wish).await.map(Some)
+}
+
+async fn find(app: &App, id: MessageId) -> Result<Option<Message>, StoreError> {
+    app.store
+        .with_read("message.find", id, |tx, id| {
+            Box::pin(async move { outbox::find(tx, *id).await })
+        })
+        .await
+}
+
+async fn take(app: &App, id: MessageId, standing: Standing) -> Result<(), JobError> {
+    let input = (app.clone(), id, standing);
+    let taken = app.store.with_tx("message.take", input, |tx, (app, id, standing)| {
+        Box::pin(async move { standing::take(tx, app, *id, standing).await })
+    });
+    let pokes = taken.await.map_err(|error: CaseError| JobError::from(error))?;
+    pokes.into_iter().flatten().for_each(|poke| app.pokes.ring(poke));
+    Ok(())
+}
+
+/// Tries again after a while, until the message's time is over.
+async fn again(app: &App, message: &Message, tries: u32, why: &str) -> Result<(), JobError> {
+    tracing::warn!(message = %message.id, tries, why, "a message waits");
+    let next = app.now().plus(wait_ms(app, tries));
+    if next >= message.expires_at {
+        return Ok(());
+    }
+    let job = NewJob::new(SEND, next, &(message.id, tries.saturating_add(1)))?;
+    let planned = app.store.with_tx("message.again", job, |tx, job| {
+        Box::pin(async move { enqueue(tx, job.clone()).await })
+    });
+    planned.await?;
+    Ok(())
+}
+
+/// Anything between nothing and a bound that doubles (full jitter): messages that failed together do not
+/// come again together.
+fn wait_ms(app: &App, tries: u32) -> i64 {
+    let bound = (FIRST_WAIT_MS << tries.min(20)).min(LONGEST_WAIT_MS);
+    bound * i64::from(u16::from_be_bytes(random::bytes(&*app.random))) / i64::from(u16::MAX)
+}
