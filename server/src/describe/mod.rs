@@ -13,7 +13,7 @@
 //! | [`operation`] | one operation while it is being described |
 //! | [`problems`] | the answers that say why not |
 //! | [`security`] | who may call, from `Access` |
-//! | [`document`] | the whole document |
+//! | [`document`](mod@document) | the whole document |
 
 pub mod document;
 pub mod handler;
