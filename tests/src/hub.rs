@@ -151,18 +151,47 @@ impl Hub {
         key: Option<&str>,
         body: &Value,
     ) -> (u16, Value) {
+        let (status, _, answer) = self.send(method, path, key, None, body).await;
+        (status, answer)
+    }
+
+    /// As [`Hub::call`], of the version that `seen` shows.
+    pub async fn change(
+        &self,
+        method: &str,
+        (seen, path): (&str, &str),
+        body: &Value,
+    ) -> (u16, Value) {
+        let (_, tag, _) = self.send("GET", seen, None, None, &Value::Null).await;
+        let (status, _, answer) = self.send(method, path, None, tag.as_deref(), body).await;
+        (status, answer)
+    }
+
+    /// Answers with the status, the `ETag` and the body.
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        tag: Option<&str>,
+        body: &Value,
+    ) -> (u16, Option<String>, Value) {
         let key = key.unwrap_or(&self.admin_key);
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("authorization", format!("Bearer {key}"))
             .header("content-type", "application/json");
+        if let Some(tag) = tag {
+            request = request.header("if-match", tag);
+        }
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request = request.body(body).expect("a request");
         let reply = self.running().router.clone().oneshot(request).await.expect("always answers");
         let status = reply.status().as_u16();
+        let tag = reply.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let body = reply.into_body().collect().await.expect("a whole body").to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        (status, tag, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
     /// As [`Hub::call`], where anything but success is a fault of the test.

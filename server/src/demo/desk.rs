@@ -30,13 +30,14 @@ impl Desk {
         self.send("POST", path, request.header("content-type", "application/json")).await
     }
 
-    /// `PATCH`.
+    /// `PATCH` of what a `GET` shows at the moment.
     ///
     /// # Errors
     /// When the hub refuses or does not answer.
     pub async fn patch(&self, path: &str, body: &impl Serialize) -> Result<Answer, DemoError> {
         let body = serde_json::to_vec(body).unwrap_or_default();
-        let request = self.client.patch(self.url(path)).body(body);
+        let tag = self.get(path).await?.tag;
+        let request = self.client.patch(self.url(path)).body(body).header("if-match", tag);
         self.send("PATCH", path, request.header("content-type", "application/json")).await
     }
 
@@ -59,13 +60,15 @@ impl Desk {
         request: reqwest::RequestBuilder,
     ) -> Result<Answer, DemoError> {
         let response = request.bearer_auth(&self.key).send().await?;
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
+        let tag = tag.unwrap_or_default().to_owned();
         let (status, text) = (response.status(), response.text().await?);
         let request = format!("{method} {path}");
         if !status.is_success() {
             return Err(DemoError::Refused { request, answer: format!("{status}: {text}") });
         }
         let value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Answer { request, value })
+        Ok(Answer { request, tag, value })
     }
 }
 
@@ -73,6 +76,8 @@ impl Desk {
 #[derive(Debug, Clone)]
 pub struct Answer {
     request: String,
+    /// The `ETag`.
+    tag: String,
     /// The body.
     pub value: Value,
 }

@@ -61,6 +61,7 @@ pub fn routes() -> Routes {
         .get("/v1/cases/{id}", reading, show_case)
         .about("Shows a case with every clock, every verdict and every number behind it.")
         .post("/v1/cases/{id}/coordination", dispatching, coordinate)
+        .about("Opens coordination: which unit is responsible is not clear.")
         .post("/v1/cases/{id}/orders", dispatching, dispatch_case)
         .about("Orders a unit out.")
         .merge(orders(dispatching, pressing))

@@ -17,6 +17,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::NoContent;
+use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::time::Millis;
 use schemars::JsonSchema;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::cases::Nothing;
 use super::etag::{IfMatch, Tagged, changed};
 use super::extract::{BodyBytes, JsonBody, PathOf, QueryOf};
-use super::idempotency::{Command, Created, IdempotencyKey, Made};
+use super::idempotency::{Command, IdempotencyKey, Made};
 use super::people::{Person, has_left, require_locked};
 use super::units::{require, select};
 use super::{Problem, statistics};
@@ -359,15 +360,23 @@ async fn swap(
 async fn import(
     State(app): State<App>,
     viewer: Viewer,
+    key: IdempotencyKey,
     BodyBytes(file): BodyBytes,
-) -> Result<Created<Shifts>, Problem> {
+) -> Result<Made<Shifts>, Problem> {
     let sweep = viewer.sweep(Action::ManageDuty, None)?;
     let offset = policy_in_force()?.utc_offset_min;
-    let input = (hand(&app, &viewer), sweep, file, offset);
-    let taken = app.store.with_tx("duty.import", input, |tx, (hand, sweep, file, offset)| {
-        Box::pin(async move { take_table(tx, sweep, file, *offset, *hand).await })
+    let command = Command::new(viewer.person, key, "duty_import", &sha256(&file))?;
+    let input = (hand(&app, &viewer), sweep, (file, offset), command);
+    let taken = app.store.with_tx("duty.import", input, |tx, (hand, sweep, table, command)| {
+        Box::pin(async move {
+            if let Some(reply) = command.begin(tx, hand.at).await? {
+                return Ok(reply);
+            }
+            let shifts = take_table(tx, sweep, &table.0, table.1, *hand).await?;
+            command.made(tx, &Shifts { shifts }).await
+        })
     });
-    Ok(Created(Shifts { shifts: taken.await? }))
+    Ok(taken.await?.into())
 }
 
 async fn take_table(

@@ -12,6 +12,7 @@ use crate::store::{RowExt as _, StoreError, Tx};
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "MessageState")]
 pub enum State {
     /// It waits to be sent.
     Queued,

@@ -25,6 +25,7 @@ const NOTHING: f64 = 1e-6;
 
 /// What a place suggests. A person decides.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "UnitSuggestions")]
 pub struct Suggestions {
     /// Units whose territory holds or touches the place: those that only touch it last, else the
     /// smallest first.

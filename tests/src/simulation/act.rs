@@ -241,8 +241,9 @@ impl Simulation {
         let unit = self.rng.random_range(0..self.units.len());
         let person = self.phones[n].person;
         let post = json!({ "role": "inspector", "unit": self.units[unit].to_string() });
-        let path = format!("/v1/people/{person}/posts");
-        let (status, answer) = self.hub.call("POST", &path, None, &post).await;
+        let seen = format!("/v1/people/{person}");
+        let posts = format!("{seen}/posts");
+        let (status, answer) = self.hub.change("POST", (&seen, &posts), &post).await;
         assert!(status < 300, "{answer}");
         self.phones[n].unit = unit;
         self.tell(&format!("inspector {n} is moved to squad {unit}"));

@@ -7,7 +7,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::kit::{World, bearer, text};
-use crate::auth::Role::Dispatcher;
+use crate::auth::Role::{Dispatcher, Leader};
 use crate::auth::{Access, Reach, Role, Route};
 use crate::store::StoreError;
 use crate::store::testing::{TestStore, on_each_engine};
@@ -29,7 +29,7 @@ struct Things {
 
 impl Things {
     /// Everything that a path may name, in `unit`.
-    async fn of(world: &World, dispatcher: &str, unit: &str) -> Self {
+    async fn of(world: &World, (dispatcher, leader): (&str, &str), unit: &str) -> Self {
         let (person, phone) = world.inspector(unit, 7).await;
         let case = json!({ "class": "complaint", "channel": "telephone", "matter": "street_vending",
             "summary": "stalls block the pavement" });
@@ -38,6 +38,13 @@ impl Things {
         let view = world.post(dispatcher, &orders, json!({ "unit": unit })).await.ok();
         let (order, visit) = (&view["orders"][0]["id"], &view["orders"][0]["inspection"]);
         put_rows(world, &phone.id, &text(visit)).await;
+        let from = world.app.now().0 + 3_600_000;
+        let shift = json!({ "unit": unit, "person": person, "post": "desk", "from": from,
+            "until": from + 3_600_000 });
+        let shift = world.post(&world.admin, "/v1/duty/shifts", shift).await.ok();
+        let check = json!({ "subject": "duty", "unit": unit });
+        let check = world.post(leader, "/v1/special-checks", check).await.ok();
+        assert_eq!((&shift["id"], &check["id"]), (&json!(1), &json!(1)));
         Self { unit: unit.to_owned(), person, device: phone.id, case, order: text(order) }
     }
 
@@ -50,7 +57,7 @@ impl Things {
             "devices" => &self.device,
             "cases" => &self.case,
             // The first of their tables: numbers.
-            "quarantine" | "reuse" => "1",
+            "quarantine" | "reuse" | "duty" | "special-checks" => "1",
             "evidence" => "",
             _ => panic!("{path}: say in this test which thing of a unit it names"),
         };
@@ -80,6 +87,15 @@ impl Things {
             }
             "conclusion" => json!({ "text": "words" }),
             "call-backs" => json!({ "question": "which gate?" }),
+            "reopening" => json!({ "text": "words" }),
+            "supervisions" => {
+                json!({ "manner": "by_order", "handling": "slow", "result": "mended" })
+            }
+            "finding" => json!({ "in_order": true, "finding": "words" }),
+            "swap" => json!({ "with": 2, "version": 1 }),
+            "{id}" if route.path.contains("/shifts/") => {
+                json!({ "person": self.person, "post": "desk", "from": 0, "until": 1 })
+            }
             "reads" => json!({ "purpose": "call_back", "reason": "a reason" }),
             _ => panic!("{} {}: say in this test what it takes", route.method, route.path),
         })
@@ -128,7 +144,7 @@ async fn nobody_reaches_a_thing_of_another_unit(store: TestStore) {
     let top = world.top().await;
     let (here, there) = (world.unit("Here", &top).await, world.unit("There", &top).await);
     let (strangers, insiders) = (world.keys(&here).await, world.keys(&there).await);
-    let things = Things::of(&world, &strangers[&Dispatcher], &there).await;
+    let things = Things::of(&world, (&strangers[&Dispatcher], &strangers[&Leader]), &there).await;
     let routes = crate::http::all();
     let mut asked = 0;
     for (keys, inside) in [(&strangers, false), (&insiders, true)] {
@@ -136,7 +152,9 @@ async fn nobody_reaches_a_thing_of_another_unit(store: TestStore) {
             for role in bounded(route.access) {
                 let (path, body) = (things.fill(route.path), things.body(route));
                 let name = format!("{} {} as {role}", route.method, route.path);
-                let caller = bearer(&keys[&role]);
+                let [caller] = bearer(&keys[&role]);
+                // A change is meant for a version: that it is another one shows that the thing is there.
+                let caller = [caller, ("if-match", "\"of another version\"".to_owned())];
                 let answer = world.send(route.method.clone(), &path, &caller, body).await;
                 // An unknown part of a thing in reach has a code of its own.
                 let hidden = matches!(answer.code(), "not_found" | "forbidden");

@@ -220,7 +220,7 @@ fn expected_of_intake() -> [(&'static str, Callers); 22] {
 }
 
 /// The same of telling complainants, and of text messages.
-fn expected_of_messages() -> [(&'static str, Callers); 11] {
+fn expected_of_messages() -> [(&'static str, Callers); 12] {
     [
         ("POST /v1/cases/{id}/attempts", DISPATCHERS),
         ("POST /v1/cases/{id}/opinions", DISPATCHERS),
@@ -231,6 +231,7 @@ fn expected_of_messages() -> [(&'static str, Callers); 11] {
         ("POST /v1/replies/{id}/reading", DISPATCHERS),
         ("POST /v1/replies/{id}/settlement", DISPATCHERS),
         ("GET /v1/message-templates", Some(&[Administrator, Dispatcher, Auditor])),
+        ("GET /v1/message-templates/{key}", Some(&[Administrator, Dispatcher, Auditor])),
         ("POST /v1/message-templates", ADMINISTRATORS),
         ("PUT /v1/message-templates/{key}", ADMINISTRATORS),
     ]

@@ -79,7 +79,7 @@ async fn a_new_role_and_leaving_take_effect_at_once(store: TestStore) {
     let desk = Desk::new(&world, Role::Administrator, "li").await;
     world.get(&desk.session, &format!("/v1/people/{}/keys", desk.person)).await.ok();
     let post = json!({"role": "auditor", "unit": world.top().await});
-    world.post(&world.admin, &format!("/v1/people/{}/posts", desk.person), post).await.ok();
+    world.appoint(&desk.person, post).await.ok();
     let keys = world.get(&desk.session, &format!("/v1/people/{}/keys", desk.person)).await;
     keys.expect(403, "forbidden");
     world.get(&desk.session, "/v1/audit").await.ok();

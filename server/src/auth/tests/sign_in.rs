@@ -237,7 +237,7 @@ async fn other_systems_and_phones_do_not_sign_in(store: TestStore) {
     phone.get(&world, "/v1/me/sessions").await.expect(403, "desk_only");
     // Who becomes a system signs in no more.
     let post = json!({"role": "web_intake", "unit": top});
-    world.post(&world.admin, &format!("/v1/people/{inspector}/posts"), post).await.ok();
+    world.appoint(&inspector, post).await.ok();
     world.get(&desk.session, "/v1/me").await.expect(401, "session_ended");
 }
 

@@ -59,7 +59,7 @@ impl Bureau {
         self.world.post(&who.key, path, body).await
     }
 
-    /// A change as of a version.
+    /// A change as of a version; what stands is another one, or what the caller has seen.
     async fn edit(
         &self,
         who: &Desk,
@@ -68,8 +68,14 @@ impl Bureau {
         version: i64,
         body: Value,
     ) -> Answer {
+        let shown = self.get(&self.admin, path.trim_end_matches("/swap")).await;
+        let tag = if shown.body["version"] == version {
+            shown.headers["etag"].to_str().unwrap().to_owned()
+        } else {
+            "\"of another version\"".to_owned()
+        };
         let mut headers = bearer(&who.key).to_vec();
-        headers.push(("if-match", format!("\"{version}\"")));
+        headers.push(("if-match", tag));
         self.world.send(method, path, &headers, Some(body)).await
     }
 

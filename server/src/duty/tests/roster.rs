@@ -70,8 +70,6 @@ async fn two_who_change_a_shift_do_not_undo_each_other_unseen(store: TestStore) 
     let inspector = bureau.world.person(Role::Inspector, &bureau.squad).await;
     let shift = bureau.on_duty(&inspector, &bureau.squad, "desk", (2, 10)).await;
     let path = format!("/v1/duty/shifts/{}", shift["id"]);
-    let answer = bureau.get(&bureau.leader, &path).await;
-    assert_eq!(answer.headers["etag"], "\"1\"");
     let body = |until: i64| {
         json!({ "person": inspector, "post": "leader", "from": bureau.now() + 2 * HOUR,
             "until": bureau.now() + until * HOUR })
@@ -82,7 +80,7 @@ async fn two_who_change_a_shift_do_not_undo_each_other_unseen(store: TestStore) 
     let first = bureau.edit(&bureau.leader, Method::PUT, &path, 1, body(9)).await.ok();
     assert_eq!((first["post"].as_str(), first["version"].as_i64()), (Some("leader"), Some(2)));
     let late = bureau.edit(&bureau.admin, Method::PUT, &path, 1, body(8)).await;
-    assert_eq!(late.expect(412, "changed_meanwhile").body["version"], 2);
+    late.expect(412, "changed_meanwhile");
     let late = bureau.edit(&bureau.admin, Method::DELETE, &path, 1, json!({})).await;
     late.expect(412, "changed_meanwhile");
     let removed = bureau.edit(&bureau.admin, Method::DELETE, &path, 2, json!({})).await;

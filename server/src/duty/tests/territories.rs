@@ -40,14 +40,13 @@ fn units(suggested: &Value) -> Vec<(String, f64)> {
 async fn a_territory_is_set_and_removed_and_every_version_stays(store: TestStore) {
     let bureau = Bureau::new(store).await;
     let path = format!("/v1/units/{}/territory", bureau.squad);
-    let none = bureau.get(&bureau.leader, &path).await;
-    assert_eq!(none.headers["etag"], "\"0\"");
-    assert_eq!(none.ok()["geometry"], Value::Null);
+    let none = bureau.get(&bureau.leader, &path).await.ok();
+    assert_eq!((&none["version"], &none["geometry"]), (&json!(0), &Value::Null));
     let first = bureau.set(&bureau.squad, 0, ground(117.0, 36.6, 117.1, 36.7)).await;
     assert!((first["area_km2"].as_f64().unwrap() - 99.3).abs() < 0.5, "{first}");
     let late =
         bureau.edit(&bureau.admin, Method::PUT, &path, 0, ground(117.0, 36.6, 117.2, 36.7)).await;
-    assert_eq!(late.expect(412, "changed_meanwhile").body["version"], 1);
+    late.expect(412, "changed_meanwhile");
     bureau.set(&bureau.squad, 1, ground(117.0, 36.6, 117.2, 36.7)).await;
     let removed = bureau.edit(&bureau.admin, Method::DELETE, &path, 2, json!({})).await.ok();
     assert_eq!((&removed["version"], &removed["geometry"]), (&json!(3), &Value::Null));

@@ -77,7 +77,11 @@ fn every_reference_of_the_description_leads_somewhere() {
 /// What makes something and may be sent again without making it twice, but for what is a secret.
 #[test]
 fn whatever_makes_something_takes_an_idempotency_key() {
-    const SECRETS: [&str; 4] = [
+    const SECRETS: [&str; 8] = [
+        "/v1/sign-in",
+        "/v1/sign-in/confirmation",
+        "/v1/sign-in/oidc/return",
+        "/v1/people/{id}/sign-in-invitations",
         "/v1/people/{id}/keys",
         "/v1/people/{id}/enrolment-codes",
         "/v1/cases/{id}/complainant/reads",
