@@ -6,7 +6,7 @@ use onscene_sync_core::fact::telling::{
     NoReach, NotReached, Opinion, OpinionDecision, OpinionGiven, OpinionSettled,
 };
 use onscene_sync_core::id::{FactId, PersonId};
-use onscene_sync_core::rules::closing::answered_since;
+use onscene_sync_core::rules::closing::{answered_since, standing_opinion};
 
 use super::act::require;
 use super::record::Case;
@@ -105,6 +105,11 @@ pub(super) fn settle(
     let mut bodies = Vec::new();
     if decision == OpinionDecision::Return {
         case.require_open()?;
+        require(
+            standing_opinion(&case.record).is_some_and(|standing| standing.given.fact == opinion),
+            "opinion_overtaken",
+            "it is about a result that does not stand any more: let it rest with `close`",
+        )?;
         let order = case.record.live_order().filter(|order| order.standing_result().is_some());
         let order = order.ok_or_else(|| CaseError::Conflict {
             code: "nothing_to_return",

@@ -303,8 +303,8 @@ pub async fn list(
     (from, until): (Millis, Millis),
 ) -> Result<Vec<Shift>, DutyError> {
     let sql = format!(
-        "{SWEEP} {SELECT} JOIN sweep s ON s.unit_id = d.unit_id WHERE {STANDING} \
-         AND d.until_at > $4 AND d.from_at < $5 ORDER BY d.from_at, d.id LIMIT $6"
+        "{SWEEP} {SELECT} JOIN sweep s ON s.unit_id = d.unit_id WHERE d.removed_at IS NULL \
+         AND (p.closed_at IS NULL OR d.until_at <= p.closed_at) AND d.until_at > $4 AND d.from_at < $5 ORDER BY d.from_at, d.id LIMIT $6"
     );
     let query = sqlx::query(AssertSqlSafe(sql))
         .bind(i64::from(sweep.everything))

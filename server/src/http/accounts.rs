@@ -132,7 +132,10 @@ async fn carry_out(tx: &mut Tx, deal: &Deal, person: &Person) -> Result<(), Prob
             must_sign_in(person)?;
             let entry = Entry::new(Deed::IdentityLinked, at).by(by).to(id.as_bytes());
             let hash = deal.app.auth.sign_in.identity_hash(identity);
-            account::link(tx, (id, identity), entry.hashes([&hash])).await?;
+            if account::link(tx, (id, identity), entry.hashes([&hash])).await? {
+                // Whoever was taken for this person before is not.
+                session::end(tx, id, Which::All, (Some(by), "identity_linked"), at).await?;
+            }
         }
         Act::Unlink => account::unlink(tx, id, by, at).await?,
     }

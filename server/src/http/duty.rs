@@ -351,6 +351,10 @@ async fn swap(
             for person in people {
                 require_locked(tx, person).await?;
             }
+            for (shift, person) in [(&stands, with.person), (&with, stands.person)] {
+                let Shift { unit, post, from, until, .. } = *shift;
+                may_stand(tx, viewer, &Plan { unit, person, post, from, until }).await?;
+            }
             Ok::<_, Problem>(shift::swap(tx, one, *other, *hand).await?)
         })
     });

@@ -47,10 +47,10 @@ pub fn routes() -> Routes {
         .with(|operation| operation.may_refuse(&[401, 403]))
         .post("/v1/sign-in/oidc", Access::Open, begin)
         .about("Begins a sign-in at the identity provider.")
-        .with(|operation| operation.may_refuse(&[404, 502]))
+        .with(|operation| operation.may_refuse(&[404, 503]))
         .post("/v1/sign-in/oidc/return", Access::Open, finish)
         .about("Ends it with what the provider sent the browser back with.")
-        .with(|operation| operation.may_refuse(&[401, 403, 404, 429, 502]))
+        .with(|operation| operation.may_refuse(&[401, 403, 404, 429, 503]))
 }
 
 /// `POST /v1/sign-in/invitation`: what somebody with an invitation chooses.

@@ -250,12 +250,12 @@ async fn begin_check(
     let input = (app.clone(), viewer, body, command);
     let begun = app.store.with_tx("checks.begin", input, |tx, (app, viewer, body, command)| {
         Box::pin(async move {
-            if let Some(reply) = command.begin(tx, app.now()).await? {
-                return Ok(reply);
-            }
             require(tx, body.unit).await?;
             if let Some(case) = body.case {
                 viewer.may(Action::ReadCases, &scope_of(tx, case).await?)?;
+            }
+            if let Some(reply) = command.begin(tx, app.now()).await? {
+                return Ok(reply);
             }
             let new = Begin { subject: body.subject, unit: body.unit, case: body.case };
             let check = check::begin(tx, app, viewer.person, new).await?;

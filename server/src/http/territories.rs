@@ -95,8 +95,8 @@ async fn show(
         })
     });
     match (read.await?, version) {
+        (_, Some(0)) | (None, None) => Ok(Tagged(Territory::none(unit))),
         (Some(territory), _) => Ok(Tagged(territory)),
-        (None, None | Some(0)) => Ok(Tagged(Territory::none(unit))),
         (None, Some(version)) => {
             Err(Problem::not_found(format!("the unit's territory has no version {version}")))
         }

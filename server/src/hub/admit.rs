@@ -189,17 +189,16 @@ fn rule(
         let mut birthplace = None;
         for (place, push) in group {
             let (phone, proof) = ground.phones.author(push, &statements);
-            if run.begins(push, phone) {
-                let begun = patrols.entry(phone.caller.device).or_default();
-                if *begun >= PATROLS_PER_DAY {
-                    batch.results[place] = PushResult::Later(TOO_MANY_PATROLS.to_owned());
-                    continue;
-                }
-                *begun += 1;
+            let begun = patrols.entry(phone.caller.device).or_default();
+            let begins = run.begins(push, phone);
+            if begins && *begun >= PATROLS_PER_DAY {
+                batch.results[place] = PushResult::Later(TOO_MANY_PATROLS.to_owned());
+                continue;
             }
             match run.take(push, phone, &mut chains) {
                 Ruled::Admitted(admitted) => {
                     batch.results[place] = PushResult::Accepted;
+                    *begun += u64::from(begins);
                     birthplace.get_or_insert(&phone.birthplace);
                     let carrier = proof.map(|statement| Carried {
                         carrier: ground.phones.caller,

@@ -2,7 +2,7 @@
 
 use onscene_sync_core::fact::body::FedBack;
 use onscene_sync_core::id::{DocId, MessageId, PersonId};
-use onscene_sync_core::rules::closing::answered_since;
+use onscene_sync_core::rules::closing::{answered_since, owes_telling};
 use onscene_sync_core::rules::record::{CaseRecord, Stated as Said};
 
 use super::outbox::{self, Message, State};
@@ -42,6 +42,11 @@ pub async fn order(
 ) -> Result<Stated, CaseError> {
     let case = load(tx, id, true).await?;
     require_answer(&case)?;
+    let about = case.record.registration.as_ref().map(|registration| &registration.body);
+    if !about.is_some_and(owes_telling) {
+        let why = "nobody waits to be told: it is a suggestion, a drill or what a patrol found";
+        return Err(conflict("nobody_to_tell", why));
+    }
     if app.gateway.is_none() {
         return Err(conflict(
             "sms_off",

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::gateway::Standing;
 use super::order::tells_what_stands;
-use super::outbox::{self, Message};
+use super::outbox::{self, Message, State};
 use super::standing;
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
@@ -152,6 +152,8 @@ async fn answered(tx: &mut Tx, app: &App, reply: &Incoming) -> Result<Option<Mes
     for id in ids {
         messages.extend(outbox::find(tx, id).await?);
     }
+    // Nobody answers what was never handed over, or what the gateway says did not arrive.
+    messages.retain(|message| matches!(message.state, State::Sent | State::Delivered));
     // Two cases of one caller: a bare `3` may be about either.
     let one_case = messages.iter().all(|message| message.case == messages[0].case);
     Ok(messages.into_iter().next().filter(|_| one_case))

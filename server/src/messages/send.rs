@@ -9,10 +9,12 @@ use futures_util::future::BoxFuture;
 use onscene_sync_core::id::MessageId;
 
 use super::gateway::{Gateway, Outgoing, Reason, Standing};
+use super::order::tells_what_stands;
 use super::outbox::{self, Message, State};
 use super::standing;
 use crate::app::App;
 use crate::cases::CaseError;
+use crate::cases::record::load;
 use crate::jobs::{Job, JobError, NewJob, enqueue};
 use crate::random;
 use crate::store::{StoreError, Tx};
@@ -49,6 +51,9 @@ pub fn run(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
                 Ok(None) => {}
                 Err(unclear) => return again(&app, &message, tries, &unclear.0).await,
             }
+        }
+        if is_overtaken(&app, &message).await? {
+            return take(&app, id, Standing::Failed(Reason::new("overtaken"))).await;
         }
         hand_over(&app, &*gateway, &message, tries).await
     }
@@ -113,6 +118,17 @@ async fn reveal(
         return Ok(None);
     }
     look(tx, app, wish).await.map(Some)
+}
+
+/// Whether a message tells of a result that does not stand any more.
+async fn is_overtaken(app: &App, message: &Message) -> Result<bool, JobError> {
+    let stands = app.store.with_read("message.stands", message.clone(), |tx, message| {
+        Box::pin(async move {
+            let case = load(tx, message.case, false).await?;
+            Ok::<_, CaseError>(tells_what_stands(&case.record, message))
+        })
+    });
+    Ok(!stands.await?)
 }
 
 async fn find(app: &App, id: MessageId) -> Result<Option<Message>, StoreError> {

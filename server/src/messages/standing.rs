@@ -54,7 +54,12 @@ pub(super) async fn take_with(
             let told = Body::ToldByMessage(ToldByMessage { message: message.id, by: message.by });
             tells_what_stands(&case.record, &message).then_some(told)
         }
-        State::NotDelivered | State::Expired if !before.settled() => {
+        // What the gateway never took, or tells of a result that was replaced, was no attempt.
+        State::NotDelivered | State::Expired
+            if !before.settled()
+                && message.sent_at.is_some()
+                && tells_what_stands(&case.record, &message) =>
+        {
             Some(Body::NotReached(NotReached {
                 why: NoReach::NotDelivered,
                 text: format!("text message {}: {}", message.state.name(), message.reason),

@@ -57,7 +57,7 @@ async fn take(
     if case.record.rechecks.iter().any(|known| known.body.fact == fact) {
         return Ok(Vec::new());
     }
-    let scene = scene(tx, &case, &recheck, &visit).await?;
+    let scene = scene(tx, &case, &recheck, &visit, author.device).await?;
     let bodies = statements(&case, &recheck, (inspection, fact), (finding, scene));
     let stated = case.state(tx, app, bodies).await?;
     let sql = "UPDATE recheck SET finding = $2, found_at = $3 WHERE inspection = $1";
@@ -96,9 +96,12 @@ async fn scene(
     case: &Case,
     recheck: &Recheck,
     visit: &Document,
+    found_by: DeviceId,
 ) -> Result<Option<Verdict>, CaseError> {
     const NO_LIMIT_MS: i64 = 1000 * 60 * 60 * 24 * 36_525;
-    let (ordered_at, claims) = claims(visit);
+    let (ordered_at, mut claims) = claims(visit);
+    // Chains of different phones have no order: the one that stated the finding has the last word.
+    claims.sort_by_key(|(_, author, _)| (author.device == found_by, author.install, author.seq));
     for (fact, author, mut claim) in claims.into_iter().rev() {
         if person_of(tx, author.device).await? != Some(recheck.person) {
             continue;
@@ -123,7 +126,7 @@ async fn scene(
     Ok(None)
 }
 
-/// When a recheck was ordered, and the claims to be on scene that stand in it, by their phones' chains.
+/// When a recheck was ordered, and the claims to be on scene that stand in it.
 fn claims(visit: &Document) -> (Millis, Vec<(FactId, DeviceAuthor, ArrivalClaim)>) {
     let (mut ordered_at, mut claims, mut withdrawn) = (Millis(0), Vec::new(), BTreeSet::new());
     for (id, envelope) in visit.facts() {
@@ -136,7 +139,6 @@ fn claims(visit: &Document) -> (Millis, Vec<(FactId, DeviceAuthor, ArrivalClaim)
         }
     }
     claims.retain(|(id, ..)| !withdrawn.contains(id));
-    claims.sort_by_key(|(_, author, _)| (author.install, author.seq));
     (ordered_at, claims)
 }
 

@@ -155,7 +155,9 @@ pub fn is_open(opinion: &GivenOpinion) -> bool {
     opinion.given.body.opinion == Opinion::NotSatisfied && opinion.settled.is_empty()
 }
 
-fn owes_telling(about: &Registered) -> bool {
+/// Whether somebody waits to be told: nobody does after a patrol's finding, a suggestion or a drill.
+#[must_use]
+pub fn owes_telling(about: &Registered) -> bool {
     about.channel != Channel::Patrol && about.class != CaseClass::Suggestion && !about.drill
 }
 

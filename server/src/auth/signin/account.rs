@@ -123,7 +123,8 @@ impl SignIn {
     }
 }
 
-/// Says as whom the identity provider knows a person, in place of what was said before.
+/// Says as whom the identity provider knows a person, in place of what was said before; `true` when
+/// something was.
 ///
 /// # Errors
 /// `identity_taken` when that is somebody else, and the database's.
@@ -131,8 +132,8 @@ pub async fn link(
     tx: &mut Tx,
     (person, identity): (PersonId, &str),
     entry: Entry,
-) -> Result<(), Problem> {
-    forget_identity(tx, person).await?;
+) -> Result<bool, Problem> {
+    let replaced = forget_identity(tx, person).await?;
     let linked = sqlx::query(
         "INSERT INTO identity (person_id, identity, linked_at) VALUES ($1, $2, $3) \
          ON CONFLICT DO NOTHING",
@@ -151,7 +152,8 @@ pub async fn link(
         )
         .detail("one identity is one person: take it from the other first"));
     }
-    Ok(audit::note(tx, &[entry]).await?)
+    audit::note(tx, &[entry]).await?;
+    Ok(replaced)
 }
 
 /// Takes the identity at the provider away, and ends all sessions.

@@ -321,13 +321,14 @@ pub async fn sign_in(
 }
 
 async fn person_of(tx: &mut Tx, identity: &str) -> Result<Option<PersonId>, StoreError> {
-    let row = sqlx::query(
+    // Locked, so that nobody is unlinked between being found here and having a session.
+    let sql = format!(
         "SELECT p.person_id, p.role FROM identity i JOIN person p ON p.person_id = i.person_id \
-         WHERE i.identity = $1 AND p.closed_at IS NULL",
-    )
-    .bind(identity)
-    .fetch_optional(tx.conn())
-    .await?;
+         WHERE i.identity = $1 AND p.closed_at IS NULL{}",
+        tx.engine().for_update()
+    );
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(identity);
+    let row = query.fetch_optional(tx.conn()).await?;
     match row {
         Some(row) if role_column(&row)?.signs_in() => {
             Ok(Some(PersonId::from_bytes(row.array("person_id")?)))

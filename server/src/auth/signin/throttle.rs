@@ -136,6 +136,15 @@ async fn read(
     rule: &Rule,
     at: Millis,
 ) -> Result<(i64, Millis, Millis), StoreError> {
+    // A row that is not there cannot be locked: many first tries at once would count as one.
+    sqlx::query(
+        "INSERT INTO sign_in_tries (key, failures, last_at, open_at) VALUES ($1, 0, $2, $2) \
+         ON CONFLICT (key) DO NOTHING",
+    )
+    .bind(&key.as_bytes()[..])
+    .bind(at.0)
+    .execute(tx.conn())
+    .await?;
     let sql = format!(
         "SELECT failures, last_at, open_at FROM sign_in_tries WHERE key = $1{}",
         tx.engine().for_update()
@@ -189,8 +198,9 @@ async fn note_delay(tx: &mut Tx, rule: &Rule, tries: &Tries, at: Millis) -> Resu
 /// The database's.
 pub(super) async fn was_right(tx: &mut Tx, tries: &Tries, at: Millis) -> Result<(), StoreError> {
     if let Some((key, _)) = &tries.account {
-        sqlx::query("DELETE FROM sign_in_tries WHERE key = $1")
+        sqlx::query("UPDATE sign_in_tries SET failures = 0, open_at = $2 WHERE key = $1")
             .bind(&key.as_bytes()[..])
+            .bind(at.0)
             .execute(tx.conn())
             .await?;
     }

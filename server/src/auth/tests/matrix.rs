@@ -75,7 +75,7 @@ fn of_duty() -> BTreeMap<&'static str, Callers> {
         ("PUT /v1/units/{id}/territory", ADMINISTRATORS),
         ("DELETE /v1/units/{id}/territory", ADMINISTRATORS),
         ("GET /v1/cases/{id}/unit-suggestions", DISPATCHERS),
-        ("POST /v1/unit-suggestions", DISPATCHERS),
+        ("POST /v1/unit-suggestions", REGISTRARS),
         ("GET /v1/duty/now", ALL),
         ("GET /v1/duty/gaps", ALL),
         ("GET /v1/duty/shifts", ALL),

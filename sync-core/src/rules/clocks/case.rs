@@ -3,7 +3,7 @@
 use super::run::Draft;
 use super::{Clock, ClockKind, How, Lifted, Owner, Started, Stopped, coordination_spans};
 use crate::fact::body::Channel;
-use crate::rules::closing::given_up;
+use crate::rules::closing::{given_up, owes_telling};
 use crate::rules::policy::{Policies, Policy, UnknownPolicy};
 use crate::rules::record::{CaseRecord, Closure};
 use crate::time::Millis;
@@ -32,7 +32,7 @@ pub(super) fn clocks(
         let due = started.at.plus(policy.coordination_ms);
         drafts.push(draft(ClockKind::Coordination, policy, started, due, stopped));
     }
-    if registration.body.channel != Channel::Patrol {
+    if owes_telling(&registration.body) {
         for (started, stopped) in complainant_spans(record, policy) {
             let due = telling_due(policy, started.at);
             drafts.push(draft(ClockKind::ComplainantFeedback, policy, started, due, stopped));
