@@ -289,6 +289,9 @@ const INTAKE_CLERK: Grants = &[
     (Action::StoreComplainants, Reach::Everything),
     (Action::ReadMatters, Reach::Everything),
     (Action::FindRepeats, Reach::Everything),
+    (Action::ReadDuty, Reach::Everything),
+    (Action::StandDuty, Reach::Everything),
+    (Action::ReadNotices, Reach::Everything),
     (Action::SignIn, Reach::Everything),
 ];
 

@@ -68,8 +68,16 @@ fn of_supervision() -> BTreeMap<&'static str, Callers> {
 /// Territories, the roster and notices.
 fn of_duty() -> BTreeMap<&'static str, Callers> {
     let managers: &'static [Role] = &[Administrator, UnitLeader];
-    let standing: &'static [Role] =
-        &[Administrator, Dispatcher, UnitLeader, Inspector, Supervisor, Leader];
+    let standing: &'static [Role] = &[
+        Administrator,
+        Dispatcher,
+        IntakeClerk,
+        UnitLeader,
+        Inspector,
+        TeamMember,
+        Supervisor,
+        Leader,
+    ];
     BTreeMap::from([
         ("GET /v1/units/{id}/territory", ALL),
         ("PUT /v1/units/{id}/territory", ADMINISTRATORS),

@@ -199,8 +199,9 @@ async fn what_did_not_arrive_is_shown_counted_and_sent_again(store: TestStore) {
     assert_eq!(list["messages"][0]["reason"], "absent");
     assert_eq!(list["messages"][1]["resent_as"], failed);
     let view = trial.bureau.case(&case).await;
-    assert_eq!(view["not_reached"].as_array().unwrap().len(), 2, "attempts on record");
-    assert_eq!(view["not_reached"][1]["message"], failed);
+    let attempts = view["not_reached"].as_array().unwrap();
+    assert_eq!(attempts.len(), 1, "what the gateway never took was no attempt: {view}");
+    assert_eq!(attempts[0]["message"], failed);
     let counted = "/v1/cases?counted_in=message_not_delivered";
     assert_eq!(trial.bureau.get(counted).await.ok()["cases"][0]["id"], case);
 
@@ -313,6 +314,33 @@ async fn a_message_about_work_that_was_sent_back_tells_nobody_the_next_result(st
     assert_eq!((&view["phase"], &view["missing"]), (&json!("fed_back"), &json!(["telling"])));
     assert_eq!(view["opinions"], json!([]), "it was about the work that was sent back");
     assert_eq!(trial.bureau.get("/v1/replies").await.ok()["replies"][0]["case"], case);
+}
+
+async fn a_message_that_was_overtaken_while_it_waited_does_not_leave(store: TestStore) {
+    let trial = Trial::new(store).await;
+    let (case, order) = trial.worked(NUMBER).await;
+    trial.order(&case).await;
+    let returns = format!("/v1/cases/{case}/orders/{order}/returns");
+    trial.bureau.post(&returns, json!({ "reason": "not done" })).await.ok();
+    trial.send_all().await;
+    assert_eq!(trial.gateway.requests().len(), 0);
+    assert_eq!(trial.bureau.count("complainant_read").await, 0, "no number is read for nothing");
+    let view = trial.bureau.case(&case).await;
+    assert_eq!(view["messages"][0]["reason"], "overtaken");
+    assert_eq!(view["not_reached"], json!([]), "nobody was tried");
+}
+
+async fn words_of_a_complainant_do_not_deliver_what_was_never_handed_over(store: TestStore) {
+    let mut trial = Trial::new(store).await;
+    let (case, _) = trial.worked(NUMBER).await;
+    trial.gateway.meets(&[Fault::Silence]);
+    trial.order(&case).await;
+    trial.later(1).await;
+    assert_eq!(trial.message(&case).await["state"], "queued");
+    assert_eq!(trial.reply("r1", NUMBER, "3").await, 204);
+    let view = trial.bureau.case(&case).await;
+    assert_eq!((&view["messages"][0]["state"], &view["opinions"]), (&json!("queued"), &json!([])));
+    assert_eq!(trial.bureau.get("/v1/replies").await.ok()["replies"].as_array().unwrap().len(), 1);
 }
 
 async fn a_reply_is_the_complainants_opinion(store: TestStore) {
@@ -463,6 +491,8 @@ on_each_engine!(
     a_call_that_is_not_signed_stale_or_replayed_is_refused,
     a_message_that_nothing_is_heard_of_expires_unless_the_gateway_knows_better,
     a_message_about_work_that_was_sent_back_tells_nobody_the_next_result,
+    a_message_that_was_overtaken_while_it_waited_does_not_leave,
+    words_of_a_complainant_do_not_deliver_what_was_never_handed_over,
     a_reply_is_the_complainants_opinion,
     a_reply_that_is_not_plain_waits_for_a_person,
     a_bare_answer_to_two_cases_is_about_neither,
