@@ -32,8 +32,9 @@ use crate::cases::rejudge::{self, News};
 use crate::poke::Poke;
 use crate::store::Tx;
 
-/// Times that a request is ruled on anew because others wrote to its documents meanwhile.
-const TRIES: u32 = 12;
+/// Times that a request is ruled on anew because others wrote to its documents meanwhile. Each time somebody
+/// else got on; a node that has to read a document anew can lose many times in a row to one that has it.
+const TRIES: u32 = 64;
 
 /// What the transaction works on.
 struct Work {
