@@ -12,7 +12,7 @@
 //! | [`describe`] | what the API says of itself |
 //! | [`problem`] | errors as the API shows them |
 //! | [`audit`] | the log that shows when it is rewritten |
-//! | [`supervision`] | the weekly draw and its rechecks |
+//! | [`supervision`] | the weekly draw and its rechecks, special checks, drills, hard cases, media reports |
 //! | [`bundle`] | the evidence of a case in one file that proves itself |
 //! | [`hub`] | documents, devices and feeds in the database |
 //! | [`intake`] | kinds of matter, what is settled at the first call, repeats, imports |

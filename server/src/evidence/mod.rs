@@ -11,6 +11,7 @@
 //! | [`reuse`] | the same photo on another case |
 //! | [`view`], [`download`] | what a screen shows of a file, and the file |
 //! | [`inventory`] | whether every file is where its row says |
+//! | [`objects`] | rows of files in the blob store: what keeps them from being cleared away |
 //! | [`sweep`] | what is cleared away, and when |
 //!
 //! Bytes come only after their manifest fact, in requests of their own, and count only when their

@@ -2,8 +2,8 @@
 //!
 //! A [`Fact`] is the payload; [`envelope`] signs it and reads it back; [`body`] lists everything
 //! that can be stated, [`intake`] what is at the first call, [`telling`] what is about the complainant;
-//! [`anchor`] is the hub's signed statement of the time. The facts of one installation of a device form a chain over all its documents ([`DeviceAuthor::prev`]), so that a
-//! gap or a fork shows.
+//! [`anchor`] is the hub's signed statement of the time. The facts of one installation of a device
+//! form a chain over all its documents ([`DeviceAuthor::prev`]), so that a gap or a fork shows.
 
 pub mod anchor;
 pub mod body;
