@@ -438,15 +438,7 @@ async fn arrive(
     viewer: Viewer,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<Shift>, Problem> {
-    let device = viewer.seat.map(|seat| seat.device);
-    let input = (hand(&app, &viewer), device);
-    let signed = app.store.with_tx("duty.sign_on", input, |tx, (hand, device)| {
-        Box::pin(async move {
-            require_locked(tx, hand.by).await?;
-            Ok::<_, Problem>(sign_on(tx, *hand, *device).await?)
-        })
-    });
-    Ok(Json(signed.await?))
+    sign(&app, &viewer, true).await
 }
 
 async fn leave(
@@ -454,12 +446,20 @@ async fn leave(
     viewer: Viewer,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<Shift>, Problem> {
-    let device = viewer.seat.map(|seat| seat.device);
-    let input = (hand(&app, &viewer), device);
-    let signed = app.store.with_tx("duty.sign_off", input, |tx, (hand, device)| {
+    sign(&app, &viewer, false).await
+}
+
+/// The caller takes over a shift of their own (`on`), or leaves it.
+async fn sign(app: &App, viewer: &Viewer, on: bool) -> Result<Json<Shift>, Problem> {
+    let input = (hand(app, viewer), viewer.seat.map(|seat| seat.device), on);
+    let signed = app.store.with_tx("duty.sign", input, |tx, (hand, device, on)| {
         Box::pin(async move {
             require_locked(tx, hand.by).await?;
-            Ok::<_, Problem>(sign_off(tx, *hand, *device).await?)
+            let shift = match on {
+                true => sign_on(tx, *hand, *device).await,
+                false => sign_off(tx, *hand, *device).await,
+            };
+            Ok::<_, Problem>(shift?)
         })
     });
     Ok(Json(signed.await?))

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::command::scope_of;
-use super::etag::{IfMatch, Tagged, changed};
+use super::etag::{IfMatch, Tagged};
 use super::extract::{JsonBody, PathOf, QueryOf};
 use super::units::{self, require, unknown_unit};
 use crate::app::App;
@@ -144,8 +144,7 @@ async fn put(
             if outline.is_none() && stands.geometry.is_none() {
                 return Err(Problem::not_found("the unit has no territory that could be removed"));
             }
-            let put = replace(tx, *unit, stands.version, outline.as_ref(), *hand).await?;
-            put.map_err(|_| changed())
+            Ok(replace(tx, &stands, outline.as_ref(), *hand).await?)
         })
     });
     Ok(Tagged(put.await?))

@@ -75,22 +75,18 @@ pub async fn find(
     query.fetch_optional(tx.conn()).await?.as_ref().map(read).transpose()
 }
 
-/// Puts `outline` (`None`: nothing) in place of a unit's territory as it was at `version`. The caller
-/// has locked the unit. `Err` inside is the version that stands, when it is another one.
+/// Puts `outline` (`None`: nothing) in place of a unit's territory as it `stands`. The caller has locked the
+/// unit since before it read that.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn replace(
     tx: &mut Tx,
-    unit: UnitId,
-    version: i64,
+    stands: &Territory,
     outline: Option<&Outline>,
     (by, at): (PersonId, Millis),
-) -> Result<Result<Territory, i64>, StoreError> {
-    let stands = find(tx, unit, None).await?.unwrap_or_else(|| Territory::none(unit));
-    if stands.version != version {
-        return Ok(Err(stands.version));
-    }
+) -> Result<Territory, StoreError> {
+    let unit = stands.unit;
     sqlx::query("UPDATE territory SET current = 0 WHERE unit_id = $1 AND current = 1")
         .bind(&unit.as_bytes()[..])
         .execute(tx.conn())
@@ -103,7 +99,7 @@ pub async fn replace(
     object.extend(text.map(|text| *sha256(text.as_bytes()).as_bytes()).into_iter().flatten());
     let entry = Entry::new(Deed::TerritoryChanged, at).by(by).to(unit.as_bytes());
     audit::note(tx, &[entry.detail(detail).object(object)]).await?;
-    Ok(find(tx, unit, None).await?.ok_or(stands.version))
+    Ok(find(tx, unit, None).await?.unwrap_or_else(|| Territory::none(unit)))
 }
 
 async fn insert(

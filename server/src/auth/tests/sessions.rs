@@ -3,8 +3,8 @@
 use axum::http::Method;
 use serde_json::json;
 
-use super::desk::{Desk, PASSWORD};
-use super::kit::{Answer, World, text};
+use super::desk::{Desk, PASSWORD, open};
+use super::kit::{Answer, World, bearer, text};
 use crate::auth::Role;
 use crate::store::testing::{TestStore, on_each_engine};
 
@@ -13,6 +13,8 @@ on_each_engine!(
     people_end_their_own_sessions_and_no_others,
     an_administrator_ends_all_sessions_of_a_person,
     a_new_role_and_leaving_take_effect_at_once,
+    whoever_was_taken_for_somebody_by_mistake_is_signed_out,
+    tries_that_come_at_once_count_each,
     failures_make_an_account_wait_and_never_lock_it,
     failures_make_an_address_wait_and_not_its_neighbours,
     a_delay_stands_in_the_audit_log_without_a_name,
@@ -87,6 +89,33 @@ async fn a_new_role_and_leaving_take_effect_at_once(store: TestStore) {
     world.get(&desk.session, "/v1/me").await.expect(401, "session_ended");
     let code = desk.next_code(&world);
     desk.try_with(&world, PASSWORD, &code).await.expect(401, "sign_in_failed");
+}
+
+async fn whoever_was_taken_for_somebody_by_mistake_is_signed_out(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    let path = format!("/v1/people/{}/identity", desk.person);
+    let link = async |identity: &str| {
+        let body = json!({ "identity": identity });
+        world.send(Method::PUT, &path, &bearer(&world.admin), Some(body)).await.ok();
+    };
+    link("somebody else's").await;
+    world.get(&desk.session, "/v1/me").await.ok();
+    link("their own").await;
+    world.get(&desk.session, "/v1/me").await.expect(401, "session_ended");
+}
+
+async fn tries_that_come_at_once_count_each(store: TestStore) {
+    let world = World::new(store).await;
+    let wrong =
+        json!({"login": "nobody.yet", "password": "not this one, surely", "code": "000000"});
+    let tries = (0..4).map(|_| open(&world, "/v1/sign-in", wrong.clone()));
+    for answer in futures_util::future::join_all(tries).await {
+        answer.expect(401, "sign_in_failed");
+    }
+    open(&world, "/v1/sign-in", wrong.clone()).await.expect(401, "sign_in_failed");
+    let sixth = open(&world, "/v1/sign-in", wrong).await;
+    sixth.expect(429, "too_many_tries");
 }
 
 async fn failures_make_an_account_wait_and_never_lock_it(store: TestStore) {

@@ -145,6 +145,13 @@ async fn a_swap_exchanges_people_or_nothing(store: TestStore) {
     assert_eq!(bureau.get(&bureau.leader, &path).await.ok()["person"].as_str(), Some(&other[..]));
     bureau.world.clock.advance(HOUR);
     swap(2, 2).await.expect(409, "shift_begun");
+    // Somebody of another unit helps out here; only who manages both may move them about.
+    let guest = bureau.world.person(Role::Inspector, &bureau.other).await;
+    let helps = bureau.on_duty(&guest, &bureau.squad, "desk", (30, 40)).await;
+    let path = format!("/v1/duty/shifts/{}/swap", helps["id"]);
+    let body = json!({ "with": late["id"], "version": 2 });
+    let moved = bureau.edit(&bureau.leader, Method::POST, &path, 1, body).await;
+    moved.expect(404, "not_found");
 }
 
 async fn whoever_stands_by_says_so_on_record(store: TestStore) {

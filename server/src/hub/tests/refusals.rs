@@ -1,6 +1,7 @@
 //! What is not let in, and that nothing of it is lost.
 
 use onscene_sync_core::document::DocKind;
+use onscene_sync_core::id::DocId;
 use onscene_sync_core::limits::PATROLS_PER_DAY;
 use onscene_sync_core::sync::message::{Push, PushResult, RefusalCode, Standing};
 
@@ -134,6 +135,22 @@ async fn a_phone_that_begins_patrols_without_end_keeps_those_beyond_a_days_bound
     world.assert_sound().await;
 }
 
+async fn what_begins_no_patrol_takes_none_of_a_days_room(store: TestStore) {
+    let world = World::new(store).await;
+    let mut phone = world.phone(1).await;
+    phone.catch_up(&world.app).await;
+    let patrol = phone.begin_patrol(255);
+    phone.note(patrol, "begun");
+    let mut request = phone.request();
+    let garbage = (0..=PATROLS_PER_DAY).map(|number| {
+        let doc = DocId::from_bytes(u128::from(number).to_be_bytes());
+        Push { doc, kind: DocKind::Patrol, change: number.to_be_bytes().to_vec().into() }
+    });
+    request.push.splice(0..0, garbage);
+    let reply = phone.send(&world.app, request).await;
+    assert_eq!(reply.results.last(), Some(&PushResult::Accepted));
+}
+
 async fn a_revoked_phone_hands_everything_in_and_learns_nothing(store: TestStore) {
     let world = World::new(store).await;
     let doc = world.response(7).await;
@@ -185,6 +202,7 @@ on_each_engine!(
     changes_out_of_order_wait_for_those_before_them,
     work_on_a_document_that_was_taken_away_is_accepted_and_marked,
     a_phone_that_begins_patrols_without_end_keeps_those_beyond_a_days_bound,
+    what_begins_no_patrol_takes_none_of_a_days_room,
     a_revoked_phone_hands_everything_in_and_learns_nothing,
     a_full_quarantine_is_said_aloud_and_good_work_still_gets_in,
 );
