@@ -292,11 +292,57 @@ async fn a_message_that_nothing_is_heard_of_expires_unless_the_gateway_knows_bet
     assert_eq!(trial.gateway.sent().len(), 2);
     trial.gateway.settle(&known, "delivered");
     trial.later(24 * HOUR).await;
+    for _ in 0..23 {
+        trial.later(HOUR).await;
+        assert_eq!(trial.message(&silent).await["state"], "sent", "the gateway is asked again");
+    }
+    trial.later(HOUR).await;
+    trial.later(HOUR).await;
     let message = trial.message(&silent).await;
     assert_eq!((&message["state"], &message["reason"]), (&json!("expired"), &json!("no_receipt")));
+    assert!(trial.gateway.requests().len() < 2 + 30, "with growing waits");
     assert_eq!(trial.message(&arrived).await["state"], "delivered", "its receipt was lost");
     assert_eq!(trial.bureau.case(&arrived).await["phase"], "told");
     assert_eq!(trial.bureau.case(&silent).await["phase"], "fed_back");
+}
+
+async fn a_message_counts_from_when_it_left_however_late_the_gateway_says_so(store: TestStore) {
+    let trial = Trial::new(store).await;
+    let (arrived, _) = trial.worked(NUMBER).await;
+    let (lost, _) = trial.worked("13800000001").await;
+    let known = trial.order(&arrived).await;
+    trial.order(&lost).await;
+    trial.gateway.meets(&[Fault::AnswerLost]);
+    trial.later(2_000).await;
+    let left = trial.bureau.app.now();
+    trial.later(MINUTE).await;
+    let sent = trial.message(&arrived).await;
+    assert_eq!((&sent["state"], &sent["sent_at"]), (&json!("sent"), &json!(left)), "not when asked");
+    // Its receipt is lost, and when its time is over the gateway is out of order.
+    trial.gateway.settle(&known, "delivered");
+    trial.gateway.meets(&[Fault::Status(503)]);
+    trial.later(24 * HOUR).await;
+    assert_eq!(trial.message(&arrived).await["state"], "sent");
+    let view = trial.bureau.case(&arrived).await;
+    assert_eq!(clock(&view, "complainant_feedback")["state"], "breached", "nobody knows yet");
+    trial.later(10 * MINUTE).await;
+    let view = trial.bureau.case(&arrived).await;
+    let met = clock(&view, "complainant_feedback");
+    assert_eq!((&met["state"], &met["stopped_at"]), (&json!("met"), &json!(left)));
+    assert_eq!((&view["phase"], &view["told"][0]["at"]), (&json!("told"), &json!(left)));
+
+    // One that nothing was ever heard of: the centre has the day on which that came out.
+    for _ in 0..25 {
+        trial.later(HOUR).await;
+    }
+    let view = trial.bureau.case(&lost).await;
+    assert_eq!(view["messages"][0]["state"], "expired");
+    assert_eq!(view["not_reached"][0]["at"], view["messages"][0]["sent_at"]);
+    assert_eq!(clock(&view, "complainant_feedback")["state"], "running");
+    let told = json!({ "text": "told by telephone" });
+    let view = trial.bureau.post(&format!("/v1/cases/{lost}/telling"), told).await.ok();
+    assert_eq!(clock(&view, "complainant_feedback")["state"], "met");
+    assert!(faults(&trial.bureau.app.store).await.unwrap().is_empty());
 }
 
 async fn a_message_about_work_that_was_sent_back_tells_nobody_the_next_result(store: TestStore) {
@@ -490,6 +536,7 @@ on_each_engine!(
     receipts_doubled_late_or_out_of_order_do_no_harm,
     a_call_that_is_not_signed_stale_or_replayed_is_refused,
     a_message_that_nothing_is_heard_of_expires_unless_the_gateway_knows_better,
+    a_message_counts_from_when_it_left_however_late_the_gateway_says_so,
     a_message_about_work_that_was_sent_back_tells_nobody_the_next_result,
     a_message_that_was_overtaken_while_it_waited_does_not_leave,
     words_of_a_complainant_do_not_deliver_what_was_never_handed_over,
