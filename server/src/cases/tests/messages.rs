@@ -292,7 +292,7 @@ async fn a_message_that_nothing_is_heard_of_expires_unless_the_gateway_knows_bet
     assert_eq!(trial.gateway.sent().len(), 2);
     trial.gateway.settle(&known, "delivered");
     trial.later(24 * HOUR).await;
-    for _ in 0..23 {
+    for _ in 0..22 {
         trial.later(HOUR).await;
         assert_eq!(trial.message(&silent).await["state"], "sent", "the gateway is asked again");
     }
@@ -317,7 +317,11 @@ async fn a_message_counts_from_when_it_left_however_late_the_gateway_says_so(sto
     let left = trial.bureau.app.now();
     trial.later(MINUTE).await;
     let sent = trial.message(&arrived).await;
-    assert_eq!((&sent["state"], &sent["sent_at"]), (&json!("sent"), &json!(left)), "not when asked");
+    assert_eq!(
+        (&sent["state"], &sent["sent_at"]),
+        (&json!("sent"), &json!(left)),
+        "not when asked"
+    );
     // Its receipt is lost, and when its time is over the gateway is out of order.
     trial.gateway.settle(&known, "delivered");
     trial.gateway.meets(&[Fault::Status(503)]);
@@ -443,6 +447,40 @@ async fn a_reply_that_is_not_plain_waits_for_a_person(store: TestStore) {
         .refused(410, "complainant_erased");
 }
 
+async fn erasing_a_complainant_takes_the_replies_that_belong_to_no_case(store: TestStore) {
+    let mut trial = Trial::new(store).await;
+    let mut cases = Vec::new();
+    for _ in 0..2 {
+        let (case, _) = trial.worked(NUMBER).await;
+        trial.order(&case).await;
+        cases.push(case);
+    }
+    trial.later(MINUTE).await;
+    assert_eq!(trial.reply("r1", "+86 139 0777 1234", "请打13907771234").await, 204);
+    trial.bureau.clock.advance(1);
+    assert_eq!(trial.reply("r2", "13811112222", "another's").await, 204);
+    let waiting = trial.bureau.get("/v1/replies").await.ok();
+    let ids: Vec<_> = (0..2).map(|n| text(&waiting["replies"][n]["id"])).collect();
+    assert_eq!(waiting["replies"][0]["case"], Value::Null, "about either case");
+    let read = |reply: usize| {
+        let path = format!("/v1/replies/{}/reading", ids[reply]);
+        let bureau = &trial.bureau;
+        async move { bureau.post(&path, json!({ "reason": "waits" })).await }
+    };
+    let erase = |case: usize| {
+        let path = format!("/v1/cases/{}/complainant", cases[case]);
+        let bureau = &trial.bureau;
+        async move { bureau.send(SUPERVISOR, Method::DELETE, &path, None, None).await.ok() }
+    };
+    erase(0).await;
+    assert!(read(0).await.ok().to_string().contains("0777"), "it may be about the other case");
+    erase(1).await;
+    read(0).await.refused(410, "complainant_erased");
+    assert_eq!(read(1).await.ok()["reply"]["text"], "another's");
+    let left = "reply WHERE erased_at IS NOT NULL AND length(wrapped_key) + length(sealed) = 0";
+    assert_eq!(trial.bureau.count(left).await, 1, "nothing is left that a key could open");
+}
+
 async fn a_bare_answer_to_two_cases_is_about_neither(store: TestStore) {
     let mut trial = Trial::new(store).await;
     for _ in 0..2 {
@@ -542,6 +580,7 @@ on_each_engine!(
     words_of_a_complainant_do_not_deliver_what_was_never_handed_over,
     a_reply_is_the_complainants_opinion,
     a_reply_that_is_not_plain_waits_for_a_person,
+    erasing_a_complainant_takes_the_replies_that_belong_to_no_case,
     a_bare_answer_to_two_cases_is_about_neither,
     messages_leave_at_the_rate_that_was_chosen,
     what_cannot_be_sent_says_why,
