@@ -447,6 +447,27 @@ async fn a_reply_that_is_not_plain_waits_for_a_person(store: TestStore) {
         .refused(410, "complainant_erased");
 }
 
+async fn replies_are_listed_page_by_page_to_the_last(store: TestStore) {
+    let mut trial = Trial::new(store).await;
+    for n in 0..5 {
+        assert_eq!(trial.reply(&format!("r{n}"), "13811112222", "hello").await, 204);
+        trial.bureau.clock.advance(1);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/v1/replies?limit=2".to_owned();
+    for expected in [2, 2, 1] {
+        let page = trial.bureau.get(&path).await.ok();
+        let replies = page["replies"].as_array().unwrap().clone();
+        assert_eq!(replies.len(), expected, "{page}");
+        seen.extend(replies.iter().map(|one| one["received_at"].as_i64().unwrap()));
+        path = format!("/v1/replies?limit=2&after={}", page["next"].as_str().unwrap_or("none"));
+    }
+    assert_eq!(path, "/v1/replies?limit=2&after=none", "the last page says so");
+    assert!(seen.is_sorted() && seen.len() == 5, "oldest first, each once: {seen:?}");
+    trial.bureau.get("/v1/replies?limit=201").await.refused(400, "invalid");
+    trial.bureau.get(&path).await.refused(400, "invalid");
+}
+
 async fn erasing_a_complainant_takes_the_replies_that_belong_to_no_case(store: TestStore) {
     let mut trial = Trial::new(store).await;
     let mut cases = Vec::new();
@@ -580,6 +601,7 @@ on_each_engine!(
     words_of_a_complainant_do_not_deliver_what_was_never_handed_over,
     a_reply_is_the_complainants_opinion,
     a_reply_that_is_not_plain_waits_for_a_person,
+    replies_are_listed_page_by_page_to_the_last,
     erasing_a_complainant_takes_the_replies_that_belong_to_no_case,
     a_bare_answer_to_two_cases_is_about_neither,
     messages_leave_at_the_rate_that_was_chosen,
