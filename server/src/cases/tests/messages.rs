@@ -188,6 +188,9 @@ async fn what_did_not_arrive_is_shown_counted_and_sent_again(store: TestStore) {
         (&message["state"], &message["reason"]),
         (&json!("not_delivered"), &json!("refused_422"))
     );
+    let counted = "/v1/cases?counted_in=message_not_delivered";
+    let cases = trial.bureau.get(counted).await.ok();
+    assert_eq!(cases["cases"][0]["id"], case, "also what the gateway never took");
     let failed = trial.order(&case).await;
     trial.later(2 * MINUTE).await;
     assert_eq!(trial.receipt(&failed, "failed").await, 204);
@@ -202,8 +205,9 @@ async fn what_did_not_arrive_is_shown_counted_and_sent_again(store: TestStore) {
     let attempts = view["not_reached"].as_array().unwrap();
     assert_eq!(attempts.len(), 1, "what the gateway never took was no attempt: {view}");
     assert_eq!(attempts[0]["message"], failed);
-    let counted = "/v1/cases?counted_in=message_not_delivered";
-    assert_eq!(trial.bureau.get(counted).await.ok()["cases"][0]["id"], case);
+    assert_eq!(trial.bureau.get(counted).await.ok()["cases"].as_array().unwrap().len(), 1);
+    let figures = trial.bureau.get("/v1/statistics?month=2026-11").await.ok();
+    assert_eq!(figures["total"]["counts"]["message_not_delivered"], 1);
 
     let third = trial.order(&case).await;
     trial.later(2 * MINUTE).await;
@@ -377,6 +381,8 @@ async fn a_message_that_was_overtaken_while_it_waited_does_not_leave(store: Test
     assert_eq!(trial.bureau.count("complainant_read").await, 0, "no number is read for nothing");
     let view = trial.bureau.case(&case).await;
     assert_eq!(view["messages"][0]["reason"], "overtaken");
+    let counted = "/v1/cases?counted_in=message_not_delivered";
+    assert_eq!(trial.bureau.get(counted).await.ok()["cases"], json!([]), "it was not to arrive");
     assert_eq!(view["not_reached"], json!([]), "nobody was tried");
 }
 
