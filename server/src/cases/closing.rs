@@ -88,9 +88,14 @@ pub fn run<'t>(
         let id: DocId = job.payload()?;
         let mut case = load(tx, id, true).await?;
         // Something that bears on it may have been stated since: then another job was planned, if any.
-        if ripe_at(app, &case)?.is_none_or(|ripe| ripe > app.now())
-            || !lacks(tx, &case).await?.is_empty()
-        {
+        if ripe_at(app, &case)?.is_none_or(|ripe| ripe > app.now()) {
+            return Ok(Vec::new());
+        }
+        // The team's results differ. That it agrees is stated in the case only if its result changes.
+        if !lacks(tx, &case).await?.is_empty() {
+            let next = app.now().plus(DAY_MS);
+            let again = NewJob::new(CLOSE, next, &id)?;
+            enqueue(tx, again.once(format!("{id} {}", next.0))).await?;
             return Ok(Vec::new());
         }
         let days = app.config.cases.close_after_days;

@@ -65,7 +65,7 @@ pub(super) async fn attempt(
         )?;
     }
     let text = words.to_owned();
-    Ok(Body::NotReached(NotReached { why, text, by: Some(by), message: None }))
+    Ok(Body::NotReached(NotReached { why, text, by: Some(by), message: None, left_at: None }))
 }
 
 /// What the complainant thinks, heard apart from the telling.

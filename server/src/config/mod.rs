@@ -187,7 +187,7 @@ section! {
         per_minute: u32 = 60,
         /// Parts of a message at most (70 Chinese characters, or 67 each in several).
         parts: u32 = 3,
-        /// Hours after which a message that has not arrived counts as not delivered.
+        /// Hours after which the gateway gives a message up; it is asked for a day more what became of it.
         expire_hours: u32 = 24,
     }
 }

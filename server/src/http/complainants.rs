@@ -120,11 +120,11 @@ async fn erase(
     viewer: Viewer,
     PathOf(id): PathOf<DocId>,
 ) -> Result<Json<Held>, Problem> {
-    let input = (viewer, id, app.now());
-    let held = app.store.with_tx("vault.erase", input, |tx, (viewer, id, now)| {
+    let input = (app.clone(), viewer, id, app.now());
+    let held = app.store.with_tx("vault.erase", input, |tx, (app, viewer, id, now)| {
         Box::pin(async move {
             viewer.may(Action::EraseComplainants, &scope_of(tx, *id).await?)?;
-            record::erase(tx, *id, viewer.person, *now).await?;
+            record::erase(tx, app, *id, viewer.person, *now).await?;
             Ok::<_, Problem>(Held { complainant: record::status(tx, *id).await? })
         })
     });

@@ -2,7 +2,7 @@
 //!
 //! | request | body, answer |
 //! |---|---|
-//! | `GET /v1/replies` | [`Replies`] that wait, without their words |
+//! | `GET /v1/replies?limit=&after=` | [`Replies`] that wait, without their words |
 //! | `POST /v1/replies/{id}/reading` | [`ReadReply`] → [`RevealedReply`], on record first |
 //! | `POST /v1/replies/{id}/settlement` | `{}`: done with it |
 //!
@@ -18,10 +18,12 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use super::cases::Nothing;
 use super::complainants::required;
-use super::extract::{JsonBody, PathOf};
+use super::extract::{JsonBody, PathOf, QueryOf};
+use super::page;
 use crate::app::App;
 use crate::auth::{Access, Action, Routes, Viewer};
 use crate::messages::reply::{Waiting, settle, waiting};
+use crate::store::{StoreError, Tx};
 use crate::vault::reply::{Reading, Reply, read};
 
 /// The routes of this resource.
@@ -32,14 +34,34 @@ pub fn routes() -> Routes {
         .post("/v1/replies/{id}/reading", Access::Desk(Action::ReadReplies), reveal)
         .about("Shows a reply; the look is on record first.")
         .post("/v1/replies/{id}/settlement", Access::Desk(Action::ReadReplies), done)
-        .about("Says that a reply is dealt with; answers what is left.")
+        .about("Says that a reply is dealt with; answers the first page of what is left.")
 }
 
 /// `GET /v1/replies`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListReplies {
+    /// How many, 1 to 200; 50 if absent.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub after: Option<DocId>,
+}
+
+/// A page of replies, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Replies {
-    /// Oldest first, at most 200.
+    /// The replies, without their words.
     pub replies: Vec<Waiting>,
+    /// `after` for the next page, when there may be more.
+    pub next: Option<DocId>,
+}
+
+impl Replies {
+    async fn page(tx: &mut Tx, after: Option<DocId>, limit: u32) -> Result<Self, StoreError> {
+        let replies = waiting(tx, after, limit).await?;
+        let next = page::next(&replies, limit, |last| last.id);
+        Ok(Self { replies, next })
+    }
 }
 
 /// `POST /v1/replies/{id}/reading`.
@@ -57,9 +79,15 @@ pub struct RevealedReply {
     pub reply: Reply,
 }
 
-async fn list(State(app): State<App>) -> Result<Json<Replies>, Problem> {
-    let read = app.store.with_read("replies.list", (), |tx, ()| Box::pin(waiting(tx)));
-    Ok(Json(Replies { replies: read.await? }))
+async fn list(
+    State(app): State<App>,
+    QueryOf(query): QueryOf<ListReplies>,
+) -> Result<Json<Replies>, Problem> {
+    let asked = (query.after, page::size(query.limit)?);
+    let read = app.store.with_read("replies.list", asked, |tx, (after, limit)| {
+        Box::pin(Replies::page(tx, *after, *limit))
+    });
+    Ok(Json(read.await?))
 }
 
 async fn reveal(
@@ -92,10 +120,10 @@ async fn done(
             if !settle(tx, *id, *by, *now).await? {
                 return Err(unknown());
             }
-            Ok(waiting(tx).await?)
+            Ok(Replies::page(tx, None, page::MOST).await?)
         })
     });
-    Ok(Json(Replies { replies: left.await? }))
+    Ok(Json(left.await?))
 }
 
 fn unknown() -> Problem {

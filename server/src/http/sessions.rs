@@ -177,8 +177,9 @@ async fn change_password(
     let chosen = Password::chosen(&body.new_password.0, &login, &name)?;
     let salt = random::bytes(&*app.random);
     let phc = app.auth.sign_in.passwords.hash(chosen, salt).await?;
-    let keep = present(&headers).unwrap_or(Hash::from_bytes([0; 32]));
-    let given = Try { login, password: body.password, code: body.code, source };
+    let known = present(&headers);
+    let keep = known.unwrap_or(Hash::from_bytes([0; 32]));
+    let given = Try { login, password: body.password, code: body.code, source, known };
     prove(&app, given, Purpose::Password(phc, keep)).await?;
     Ok(NoContent)
 }
@@ -187,13 +188,15 @@ async fn renew_codes(
     State(app): State<App>,
     viewer: Viewer,
     source: Source,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<RenewCodes>,
 ) -> Result<NotStored<Json<RecoveryCodes>>, Problem> {
     let (login, _) = own_names(&app, viewer.person).await?;
     let codes = recovery::draw(&*app.random);
     let auth = &app.auth.sign_in;
     let hashes = codes.iter().filter_map(|code| auth.recovery_hash(viewer.person, code)).collect();
-    let given = Try { login, password: body.password, code: body.code, source };
+    let known = present(&headers);
+    let given = Try { login, password: body.password, code: body.code, source, known };
     prove(&app, given, Purpose::Codes(hashes)).await?;
     let recovery_codes = codes.into_iter().map(Secret).collect();
     Ok(not_stored(Json(RecoveryCodes { recovery_codes })))

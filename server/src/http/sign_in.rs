@@ -106,6 +106,9 @@ pub struct Credentials {
     pub password: Secret,
     /// Six digits of the authenticator, or a recovery code.
     pub code: Secret,
+    /// [`SignedIn::device`] of the last sign-in here: failures elsewhere then make nobody wait here.
+    #[serde(default)]
+    pub device: Option<Secret>,
 }
 
 /// Somebody is signed in.
@@ -121,6 +124,9 @@ pub struct SignedIn {
     pub expires_at: Millis,
     /// Minutes without a request after which it ends before.
     pub idle_minutes: u32,
+    /// To be kept on this device and sent with the next sign-in under this name. It opens nothing; `null`
+    /// after a sign-in without a password.
+    pub device: Option<Secret>,
 }
 
 /// `POST /v1/sign-in/oidc`: where to send the browser.
@@ -163,7 +169,13 @@ fn new_session(app: &App) -> impl Fn(PersonId) -> SignedIn + use<> {
         person,
         expires_at: now.plus(i64::from(limits.session_hours) * 60 * 60_000),
         idle_minutes: limits.idle_minutes,
+        device: None,
     }
+}
+
+/// What this device shows next time.
+fn device(app: &App, login: &str) -> Option<Secret> {
+    Some(Secret(app.auth.sign_in.new_device(login, &*app.random, app.now())))
 }
 
 const NOBODY: PersonId = PersonId::from_bytes([0; 16]);
@@ -213,7 +225,8 @@ async fn confirm(
     let confirmed = app.store.with_tx("sign_in.confirm", confirm, |tx, confirm| {
         Box::pin(async move { invitation::confirm(tx, confirm).await })
     });
-    let session = session(confirmed.await?);
+    let (person, login) = confirmed.await?;
+    let session = SignedIn { device: device(&app, &login), ..session(person) };
     let recovery_codes = codes.into_iter().map(Secret).collect();
     Ok(not_stored(Created(FirstSignIn { session, recovery_codes })))
 }
@@ -224,16 +237,21 @@ async fn sign_in(
     JsonBody(body): JsonBody<Credentials>,
 ) -> Result<NotStored<Created<SignedIn>>, Problem> {
     let session = new_session(&app);
-    let given = Try { login: body.login, password: body.password, code: body.code, source };
+    let login = body.login.clone();
+    let shown = body.device.as_ref();
+    let known = shown
+        .and_then(|device| app.auth.sign_in.known_device(login.as_str(), &device.0, app.now()));
+    let given = Try { login: body.login, password: body.password, code: body.code, source, known };
     let person = prove(&app, given, Purpose::SignIn(session(NOBODY).id)).await?;
-    Ok(not_stored(Created(session(person))))
+    let device = device(&app, login.as_str());
+    Ok(not_stored(Created(SignedIn { device, ..session(person) })))
 }
 
 async fn begin(State(app): State<App>) -> Result<NotStored<Json<Attempt>>, Problem> {
     let auth = &app.auth.sign_in;
     let provider = auth.oidc.as_ref().ok_or_else(oidc::no_provider)?;
     let attempt = auth.new_attempt(&*app.random, app.now());
-    let address = provider.address(auth, &attempt).await?;
+    let address = provider.address(auth, &attempt, app.now()).await?;
     Ok(not_stored(Json(Attempt { attempt: Secret(attempt), address })))
 }
 

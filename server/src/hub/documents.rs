@@ -137,20 +137,25 @@ pub(crate) struct Material {
     pub(crate) tail: Vec<Vec<u8>>,
 }
 
-/// Reads what `rows` are built from.
+/// Reads what `rows` are built from. Without a lock somebody may write to a document after its row was read:
+/// changes that the row does not count are left out.
 pub(crate) async fn material(tx: &mut Tx, rows: &[DocRow]) -> Result<Vec<Material>, StoreError> {
     const SNAPSHOTS: &str = "SELECT doc_id, changes, body FROM snapshot WHERE doc_id";
-    const TAILS: &str = "SELECT c.doc_id AS doc_id, c.body AS body FROM change c \
+    const TAILS: &str = "SELECT c.doc_id AS doc_id, c.ord AS ord, c.body AS body FROM change c \
          LEFT JOIN snapshot s ON s.doc_id = c.doc_id \
          WHERE c.ord > COALESCE(s.changes, 0) AND c.doc_id";
     let keys: Vec<_> =
         rows.iter().filter(|row| row.changes > 0).map(|row| row.id.as_bytes().to_vec()).collect();
+    let counted: BTreeMap<DocId, u64> = rows.iter().map(|row| (row.id, row.changes)).collect();
     // The tails first: a snapshot that is renewed in between then holds some of them, too, which does
     // no harm. The other way round, changes would be missing.
     let mut tails: BTreeMap<DocId, Vec<Vec<u8>>> = BTreeMap::new();
     for row in fetch_in(tx, TAILS, &keys, "ORDER BY c.doc_id, c.ord").await? {
         let id = DocId::from_bytes(row.array("doc_id")?);
-        tails.entry(id).or_default().push(row.bytes("body")?);
+        let ord: u64 = row.number("ord")?;
+        if counted.get(&id).is_some_and(|changes| ord <= *changes) {
+            tails.entry(id).or_default().push(row.bytes("body")?);
+        }
     }
     let mut snapshots = BTreeMap::new();
     for row in fetch_in(tx, SNAPSHOTS, &keys, "").await? {
@@ -183,13 +188,27 @@ impl Material {
     }
 }
 
-/// Rebuilds a document from its whole log: when a snapshot or a warm copy is not what it should be.
+/// Rebuilds a document from its log, as it was when its row was read: when a snapshot or a warm copy is not
+/// what it should be.
 ///
 /// # Errors
 /// [`HubError::Corrupt`] when the log itself does not add up to the row.
 pub(crate) async fn rebuild(tx: &mut Tx, row: &DocRow) -> Result<Document, HubError> {
-    const SQL: &str = "SELECT body FROM change WHERE doc_id = $1 ORDER BY ord";
-    let log = sqlx::query(SQL).bind(&row.id.as_bytes()[..]).fetch_all(tx.conn()).await;
+    replay(tx, row, row.changes).await
+}
+
+/// Rebuilds a document from its whole log, which must hold nothing that its row does not count.
+///
+/// # Errors
+/// [`HubError::Corrupt`] when it does not add up to the row.
+pub(crate) async fn rebuild_whole(tx: &mut Tx, row: &DocRow) -> Result<Document, HubError> {
+    replay(tx, row, u64::MAX).await
+}
+
+async fn replay(tx: &mut Tx, row: &DocRow, most: u64) -> Result<Document, HubError> {
+    const SQL: &str = "SELECT body FROM change WHERE doc_id = $1 AND ord <= $2 ORDER BY ord";
+    let query = sqlx::query(SQL).bind(&row.id.as_bytes()[..]).bind(count(most));
+    let log = query.fetch_all(tx.conn()).await;
     let log = log.map_err(StoreError::from)?;
     let log = log.iter().map(|row| row.bytes("body")).collect::<Result<Vec<_>, _>>()?;
     let document = Document::replay(row.id, row.kind, log.iter().map(Vec::as_slice))
@@ -207,10 +226,13 @@ pub(crate) async fn rebuild(tx: &mut Tx, row: &DocRow) -> Result<Document, HubEr
     Err(HubError::Corrupt { doc: row.id, detail })
 }
 
-/// Builds one document inside a transaction.
+/// Builds one document inside a transaction, as it was when its row was read.
 pub(crate) async fn load(tx: &mut Tx, row: &DocRow) -> Result<Document, HubError> {
     let material = material(tx, std::slice::from_ref(row)).await?;
-    match material.first().map(Material::build) {
+    // A snapshot may have been made since.
+    let newer = |snapshot: &(u64, Vec<u8>)| snapshot.0 > row.changes;
+    let material = material.first().filter(|one| !one.snapshot.as_ref().is_some_and(newer));
+    match material.map(Material::build) {
         Some(Ok(document)) => Ok(document),
         Some(Err(error)) => {
             tracing::error!(doc = %row.id, %error, "a snapshot is not its log: rebuilding");

@@ -33,7 +33,7 @@ pub mod quarantine;
 pub mod record;
 pub mod recover;
 pub mod scope;
-mod snapshots;
+pub(crate) mod snapshots;
 mod sql;
 mod tables;
 pub mod verify;

@@ -81,7 +81,7 @@ async fn documents_after(
     for row in rows.values() {
         part.documents += 1;
         part.changes += row.changes;
-        match documents::rebuild(tx, row).await {
+        match documents::rebuild_whole(tx, row).await {
             Ok(document) => {
                 part.faults.extend(check_snapshot(tx, row, &document).await?);
                 part.faults.extend(tables::of_document(tx, row, &document, hub_key).await?);

@@ -27,4 +27,5 @@ pub(crate) mod testing;
 use crate::jobs::Work;
 
 /// Long work of messages.
-pub const WORK: &[(&str, Work)] = &[(send::SEND, send::run), (send::EXPIRE, send::expire)];
+pub const WORK: &[(&str, Work)] =
+    &[(send::SEND, send::run), (send::EXPIRE, send::expire), (send::ASK, send::ask)];

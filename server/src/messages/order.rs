@@ -74,6 +74,7 @@ pub async fn order(
         return Err(CaseError::Invalid { field: "template", why });
     }
     let now = app.now();
+    let gap_ms = 60_000 / i64::from(app.config.sms.per_minute.max(1));
     let message = Message {
         id: wanted.id,
         case: id,
@@ -88,24 +89,23 @@ pub async fn order(
         attempts: 0,
         queued_at: now,
         expires_at: now.plus(i64::from(app.config.sms.expire_hours) * 3_600_000),
+        send_at: outbox::next_slot(tx, now, gap_ms).await?,
         sent_at: None,
         settled_at: None,
         contradicted_at: None,
         resent_as: None,
     };
-    put(tx, app, &message).await?;
+    put(tx, &message).await?;
     Ok(Stated::default())
 }
 
-async fn put(tx: &mut Tx, app: &App, message: &Message) -> Result<(), CaseError> {
+async fn put(tx: &mut Tx, message: &Message) -> Result<(), CaseError> {
     let now = message.queued_at;
-    let gap_ms = 60_000 / i64::from(app.config.sms.per_minute.max(1));
-    let send_at = outbox::next_slot(tx, now, gap_ms).await?;
     outbox::resent(tx, message.case, message.id).await?;
-    outbox::insert(tx, message, send_at).await?;
+    outbox::insert(tx, message).await?;
     let entry = Entry::new(Deed::MessageOrdered, now).by(message.by).to(message.case.as_bytes());
     audit::note(tx, &[entry.object(message.id.as_bytes().to_vec())]).await?;
-    enqueue(tx, NewJob::new(SEND, send_at, &(message.id, 0))?).await?;
+    enqueue(tx, NewJob::new(SEND, message.send_at, &(message.id, 0))?).await?;
     enqueue(tx, NewJob::new(EXPIRE, message.expires_at, &message.id)?).await?;
     Ok(())
 }

@@ -76,9 +76,11 @@ pub struct Message {
     pub attempts: i64,
     /// When it was ordered.
     pub queued_at: Millis,
-    /// When it is given up.
+    /// When the gateway gives it up; it is asked for a day more what became of it.
     pub expires_at: Millis,
-    /// When the gateway took it.
+    /// When it leaves, or left last.
+    pub send_at: Millis,
+    /// When it left; `null` until the gateway says that it has it.
     pub sent_at: Option<Millis>,
     /// When it was settled what became of it.
     pub settled_at: Option<Millis>,
@@ -89,7 +91,8 @@ pub struct Message {
 }
 
 const COLUMNS: &str = "message_id, case_id, result, template, text, parts, asks, ordered_by, state, \
-     reason, attempts, queued_at, expires_at, sent_at, settled_at, contradicted_at, resent_as";
+     reason, attempts, queued_at, expires_at, send_at, sent_at, settled_at, contradicted_at, \
+     resent_as";
 
 fn read(row: &AnyRow) -> Result<Message, StoreError> {
     let name = row.text("state")?;
@@ -108,6 +111,7 @@ fn read(row: &AnyRow) -> Result<Message, StoreError> {
         attempts: row.int("attempts")?,
         queued_at: row.millis("queued_at")?,
         expires_at: row.millis("expires_at")?,
+        send_at: row.millis("send_at")?,
         sent_at: row.opt_millis("sent_at")?,
         settled_at: row.opt_millis("settled_at")?,
         contradicted_at: row.opt_millis("contradicted_at")?,
@@ -166,11 +170,11 @@ pub async fn list(tx: &mut Tx, filter: &Filter) -> Result<Vec<Message>, StoreErr
     query.fetch_all(tx.conn()).await?.iter().map(read).collect()
 }
 
-/// Puts a message into the outbox, to leave at `send_at`.
+/// Puts a message into the outbox.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn insert(tx: &mut Tx, message: &Message, send_at: Millis) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, message: &Message) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO message (message_id, case_id, result, template, text, parts, asks, \
          ordered_by, state, reason, attempts, queued_at, expires_at, send_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', 0, $10, $11, $12)";
@@ -186,7 +190,7 @@ pub async fn insert(tx: &mut Tx, message: &Message, send_at: Millis) -> Result<(
         .bind(message.state.name())
         .bind(message.queued_at.0)
         .bind(message.expires_at.0)
-        .bind(send_at.0)
+        .bind(message.send_at.0)
         .execute(tx.conn())
         .await?;
     Ok(())
@@ -202,14 +206,15 @@ pub async fn next_slot(tx: &mut Tx, now: Millis, gap_ms: i64) -> Result<Millis, 
     Ok(last.map_or(now, |last| last.plus(gap_ms).max(now)))
 }
 
-/// Counts an attempt; `false` when somebody else is at it or the message does not wait any more.
+/// Counts an attempt at `now`; `false` when somebody else is at it or the message does not wait any more.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn attempt(tx: &mut Tx, message: &Message) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE message SET attempts = attempts + 1 \
+pub async fn attempt(tx: &mut Tx, message: &Message, now: Millis) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE message SET attempts = attempts + 1, send_at = $3 \
          WHERE message_id = $1 AND state = 'queued' AND attempts = $2";
     let query = sqlx::query(SQL).bind(&message.id.as_bytes()[..]).bind(message.attempts);
+    let query = query.bind(now.0);
     Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
 }
 

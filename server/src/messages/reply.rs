@@ -23,8 +23,6 @@ use crate::vault::reply::{Reply, SealedReply};
 
 /// How long after a message a reply without its id is taken for one to it.
 const ANSWERED_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
-/// Replies listed at once.
-const LISTED: i64 = 200;
 
 /// A reply on its way into the hub.
 #[derive(Debug, Clone)]
@@ -208,14 +206,20 @@ pub struct Waiting {
     pub opinion: String,
 }
 
-/// Replies that wait for a person, oldest first.
+/// At most `limit` replies that wait for a person, oldest first, from the one after `after` on.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn waiting(tx: &mut Tx) -> Result<Vec<Waiting>, StoreError> {
+pub async fn waiting(
+    tx: &mut Tx,
+    after: Option<DocId>,
+    limit: u32,
+) -> Result<Vec<Waiting>, StoreError> {
     const SQL: &str = "SELECT reply_id, received_at, case_id, message_id, opinion FROM reply \
-         WHERE settled_at IS NULL ORDER BY reply_id LIMIT $1";
-    let rows = sqlx::query(SQL).bind(LISTED).fetch_all(tx.conn()).await?;
+         WHERE settled_at IS NULL AND reply_id > $1 ORDER BY reply_id LIMIT $2";
+    let after = after.map_or_else(Vec::new, |after| after.as_bytes().to_vec());
+    let query = sqlx::query(SQL).bind(after).bind(i64::from(limit));
+    let rows = query.fetch_all(tx.conn()).await?;
     let read = |row: &sqlx::any::AnyRow| {
         Ok(Waiting {
             id: DocId::from_bytes(row.array("reply_id")?),

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use onscene_sync_core::id::MessageId;
 
-use super::gateway::{Gateway, Outgoing, Reason, Standing};
+use super::gateway::{Gateway, Outgoing, Reason, Standing, Unclear};
 use super::order::tells_what_stands;
 use super::outbox::{self, Message, State};
 use super::standing;
@@ -24,13 +24,21 @@ use crate::vault::record::Complainant;
 
 /// Kind of the work that sends a message.
 pub const SEND: &str = "message.send";
-/// Kind of the work that gives a message up when its time is over.
+/// Kind of the work that asks what became of a message when its time is over.
 pub const EXPIRE: &str = "message.expire";
+/// Kind of the work that asks so again.
+pub const ASK: &str = "message.ask";
 
 /// The longest wait after the first attempt that brought no answer; doubled each time.
 const FIRST_WAIT_MS: i64 = 2_000;
 /// The longest wait between attempts.
 const LONGEST_WAIT_MS: i64 = 15 * 60_000;
+/// The wait after the gateway was first asked in vain what became of a message; doubled each time.
+const FIRST_ASKED_AGAIN_MS: i64 = 5 * 60_000;
+/// The longest such wait.
+const LAST_ASKED_AGAIN_MS: i64 = 60 * 60_000;
+/// How long it is asked after the message's time is over.
+const ASKED_FOR_MS: i64 = 24 * 60 * 60_000;
 
 /// Does [`SEND`].
 pub fn run(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
@@ -60,21 +68,43 @@ pub fn run(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
     .boxed()
 }
 
-/// Does [`EXPIRE`]: asks once more for a receipt that was lost.
+/// Does [`EXPIRE`].
 pub fn expire(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
+    async move { conclude(&app, job.payload()?, 0).await }.boxed()
+}
+
+/// Does [`ASK`].
+pub fn ask(app: App, job: Job) -> BoxFuture<'static, Result<(), JobError>> {
     async move {
-        let id = job.payload()?;
-        let Some(message) = find(&app, id).await?.filter(|one| !one.state.settled()) else {
-            return Ok(());
-        };
-        let last = match &app.gateway {
-            Some(gateway) if message.attempts > 0 => gateway.ask(id).await.ok().flatten(),
-            _ => None,
-        };
-        let standing = last.filter(|last| *last != Standing::Accepted);
-        take(&app, id, standing.unwrap_or(Standing::Expired)).await
+        let (id, asked) = job.payload()?;
+        conclude(&app, id, asked).await
     }
     .boxed()
+}
+
+/// Asks for a receipt that was lost, again and again while the gateway does not say, and then gives the
+/// message up.
+async fn conclude(app: &App, id: MessageId, asked: u32) -> Result<(), JobError> {
+    let Some(message) = find(app, id).await?.filter(|one| !one.state.settled()) else {
+        return Ok(());
+    };
+    let heard = match &app.gateway {
+        _ if message.attempts == 0 => Ok(None),
+        Some(gateway) => gateway.ask(id).await,
+        None => Err(Unclear("no gateway is configured".to_owned())),
+    };
+    match heard {
+        Ok(None) => return take(app, id, Standing::Expired).await,
+        Ok(Some(Standing::Accepted)) => take(app, id, Standing::Accepted).await?,
+        Ok(Some(settled)) => return take(app, id, settled).await,
+        Err(unclear) => tracing::warn!(message = %id, asked, why = unclear.0, "asked in vain"),
+    }
+    let wait_ms = (FIRST_ASKED_AGAIN_MS << asked.min(20)).min(LAST_ASKED_AGAIN_MS);
+    let next = app.now().plus(wait_ms);
+    if next > message.expires_at.plus(ASKED_FOR_MS) {
+        return take(app, id, Standing::Expired).await;
+    }
+    plan(app, NewJob::new(ASK, next, &(id, asked.saturating_add(1)))?).await
 }
 
 async fn hand_over(
@@ -114,7 +144,7 @@ async fn reveal(
     message: &Message,
     wish: &Look,
 ) -> Result<Option<Complainant>, VaultError> {
-    if !outbox::attempt(tx, message).await? {
+    if !outbox::attempt(tx, message, app.now()).await? {
         return Ok(None);
     }
     look(tx, app, wish).await.map(Some)
@@ -157,6 +187,10 @@ async fn again(app: &App, message: &Message, tries: u32, why: &str) -> Result<()
         return Ok(());
     }
     let job = NewJob::new(SEND, next, &(message.id, tries.saturating_add(1)))?;
+    plan(app, job).await
+}
+
+async fn plan(app: &App, job: NewJob) -> Result<(), JobError> {
     let planned = app.store.with_tx("message.again", job, |tx, job| {
         Box::pin(async move { enqueue(tx, job.clone()).await })
     });

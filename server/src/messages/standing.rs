@@ -2,7 +2,8 @@
 //!
 //! Receipts come late, twice and in the wrong order. What arrived has arrived: nothing turns *delivered*
 //! back, and *delivered* after *not delivered* counts. Where the gateway says one thing and then the
-//! other, the message shows that it did.
+//! other, the message shows that it did. What follows counts from when the message left, however late the
+//! gateway says so: the telling clock measures the command centre, not the gateway.
 
 use onscene_sync_core::fact::Body;
 use onscene_sync_core::fact::telling::{NoReach, NotReached, ToldByMessage};
@@ -10,7 +11,7 @@ use onscene_sync_core::id::MessageId;
 use onscene_sync_core::time::Millis;
 
 use super::gateway::Standing;
-use super::order::tells_what_stands;
+use super::order::{standing_result, tells_what_stands};
 use super::outbox::{self, Message, State};
 use crate::app::App;
 use crate::cases::CaseError;
@@ -51,7 +52,9 @@ pub(super) async fn take_with(
     metrics::counter!("onscene_messages_total", "state" => message.state.name()).increment(1);
     let body = match message.state {
         State::Delivered if before != State::Delivered => {
-            let told = Body::ToldByMessage(ToldByMessage { message: message.id, by: message.by });
+            let left_at = Some(left_at(case, &message));
+            let (message_id, by) = (message.id, message.by);
+            let told = Body::ToldByMessage(ToldByMessage { message: message_id, by, left_at });
             tells_what_stands(&case.record, &message).then_some(told)
         }
         // What the gateway never took, or tells of a result that was replaced, was no attempt.
@@ -65,6 +68,7 @@ pub(super) async fn take_with(
                 text: format!("text message {}: {}", message.state.name(), message.reason),
                 by: None,
                 message: Some(message.id),
+                left_at: Some(left_at(case, &message)),
             }))
         }
         _ => None,
@@ -75,6 +79,12 @@ pub(super) async fn take_with(
     }
 }
 
+/// When a message left: never before what it tells of was stated, also if the hub's clock was set back.
+fn left_at(case: &Case, message: &Message) -> Millis {
+    let told_of = standing_result(&case.record).map(|result| result.at);
+    message.sent_at.unwrap_or(message.send_at).max(told_of.unwrap_or(Millis(i64::MIN)))
+}
+
 /// The next state; `false` when nothing is new.
 fn step(message: &mut Message, standing: &Standing, now: Millis) -> bool {
     let failed = match standing {
@@ -82,7 +92,7 @@ fn step(message: &mut Message, standing: &Standing, now: Millis) -> bool {
             let new = message.state == State::Queued;
             if new {
                 message.state = State::Sent;
-                message.sent_at = Some(now);
+                message.sent_at = Some(message.send_at);
             }
             return new;
         }
@@ -106,7 +116,7 @@ fn step(message: &mut Message, standing: &Standing, now: Millis) -> bool {
             }
             message.state = State::Delivered;
             message.reason.clear();
-            message.sent_at.get_or_insert(now);
+            message.sent_at.get_or_insert(message.send_at);
             message.settled_at = Some(now);
             true
         }
@@ -142,6 +152,7 @@ mod tests {
             attempts: 1,
             queued_at: Millis(0),
             expires_at: Millis(9),
+            send_at: Millis(0),
             sent_at: None,
             settled_at: None,
             contradicted_at: None,

@@ -33,7 +33,13 @@ pub const CASES: [Indicator; 31] = [
     indicator("opinion_not_asked", "未征询意见", "c.opinion = 'not_asked'"),
     indicator("opinion_not_reached", "征询未果", "c.opinion = 'not_reached'"),
     indicator("opinion_open", "不满意待处理", "c.opinion_open = 1"),
-    indicator("message_not_delivered", "短信未送达", "c.undelivered = 1"),
+    // What the gateway never took was no attempt and is in no fact; what was overtaken was not to arrive.
+    indicator(
+        "message_not_delivered",
+        "短信未送达",
+        "(c.undelivered = 1 OR EXISTS (SELECT 1 FROM message m WHERE m.case_id = c.case_id \
+         AND m.state IN ('not_delivered', 'expired') AND m.reason <> 'overtaken'))",
+    ),
     indicator("grave", "重大事项", "c.grave = 1"),
     indicator("verdict_on_time", "认定按时到达", "c.verdict = 'on_time'"),
     indicator("verdict_late", "认定迟到", "c.verdict = 'late'"),

@@ -30,7 +30,7 @@ pub struct HardCase {
     pub periods: usize,
     /// Its cases within reach with the handling before, oldest first.
     pub cases: Vec<Handled>,
-    /// When it was supervised on scene since it last came.
+    /// When it was supervised on scene since it last came in the period.
     pub concluded_at: Option<Millis>,
     /// The case in which the conclusion stands, as `supervised`.
     pub concluded_in: Option<DocId>,
@@ -82,7 +82,8 @@ pub struct MediaCase {
     pub owed: Vec<Manner>,
 }
 
-/// The hard cases of which one came in `[from, until)` to a unit of `sweep`, the newest first.
+/// The cases that were hard at `until`, of which one came in `[from, until)`, to a unit of `sweep`, the newest
+/// first. What has come since belongs to a later period; what was concluded since counts.
 ///
 /// # Errors
 /// When the database refuses.
@@ -94,7 +95,7 @@ pub async fn hard(
 ) -> Result<Vec<HardCase>, StoreError> {
     let mut found = Vec::new();
     for chain in chains(tx, sweep, (from, until)).await? {
-        let members = members(tx, sweep, chain).await?;
+        let members = members(tx, sweep, chain, until).await?;
         let came: Vec<_> = members.iter().map(|member| member.0.registered_at).collect();
         let periods = handling_periods(&came, policy);
         if periods < PERIODS {
@@ -113,7 +114,8 @@ pub async fn hard(
     Ok(found)
 }
 
-/// Chains of enough cases, the newest of which came in the period. Fewer cases than periods are too few.
+/// Chains of enough cases, the newest of which up to its end came in the period. Fewer cases than periods
+/// are too few.
 async fn chains(
     tx: &mut Tx,
     sweep: &Sweep,
@@ -121,8 +123,8 @@ async fn chains(
 ) -> Result<Vec<DocId>, StoreError> {
     let sql = format!(
         "{SWEEP} SELECT n.chain FROM repeat_chain n JOIN case_row c ON c.case_id = n.case_id \
-         GROUP BY n.chain HAVING count(*) >= $6 \
-         AND max(c.registered_at) >= $4 AND max(c.registered_at) < $5 \
+         WHERE c.registered_at < $5 GROUP BY n.chain HAVING count(*) >= $6 \
+         AND max(c.registered_at) >= $4 \
          AND max(CASE WHEN $1 = 1 OR c.unit_id IN (SELECT unit_id FROM sweep) THEN 1 ELSE 0 END) = 1 \
          ORDER BY max(c.registered_at) DESC, n.chain LIMIT $7"
     );
@@ -132,11 +134,12 @@ async fn chains(
     rows.iter().map(|row| Ok(DocId::from_bytes(row.array("chain")?))).collect()
 }
 
-/// The cases of a chain, oldest first, each with whether it is within reach.
+/// The cases of a chain that came before `until`, oldest first, each with whether it is within reach.
 async fn members(
     tx: &mut Tx,
     sweep: &Sweep,
     chain: DocId,
+    until: Millis,
 ) -> Result<Vec<(Handled, bool)>, StoreError> {
     let sql = format!(
         "{SWEEP} SELECT c.case_id, c.number, c.matter, c.phase, c.registered_at, c.unit_id, \
@@ -144,10 +147,10 @@ async fn members(
          OR c.unit_id IN (SELECT unit_id FROM sweep) THEN 1 ELSE 0 END AS BIGINT) AS reached \
          FROM repeat_chain n JOIN case_row c ON c.case_id = n.case_id \
          LEFT JOIN dispatch_order o ON o.order_id = c.order_id \
-         WHERE n.chain = $4 AND $3 = $3 ORDER BY c.registered_at, c.case_id"
+         WHERE n.chain = $4 AND c.registered_at < $5 AND $3 = $3 ORDER BY c.registered_at, c.case_id"
     );
     let query = reach(sqlx::query(AssertSqlSafe(sql)), sweep).bind(chain.as_bytes().to_vec());
-    let rows = query.fetch_all(tx.conn()).await?;
+    let rows = query.bind(until.0).fetch_all(tx.conn()).await?;
     rows.iter().map(|row| Ok((handled(row)?, row.int("reached")? == 1))).collect()
 }
 

@@ -186,14 +186,25 @@ impl Found {
     }
 }
 
-/// Destroys a record's key, and what it sealed, with what the complainant wrote back. Nobody can undo it; backups that still hold both are
-/// closed by destroying the master key of their time ([`rotate`](super::rotate)).
+/// Destroys a record's key, and what it sealed, with what the complainant wrote back: about the case, and
+/// about none unless the same number still stands with another case. Nobody can undo it; backups that still
+/// hold both are closed by destroying the master key of their time ([`rotate`](super::rotate)).
 ///
 /// # Errors
-/// [`VaultError::Absent`]; [`VaultError::Erased`] when that was done before; the database's.
-pub async fn erase(tx: &mut Tx, case: DocId, by: PersonId, now: Millis) -> Result<(), VaultError> {
+/// [`VaultError::Absent`]; [`VaultError::Erased`] when that was done before; when a master key is absent,
+/// and the database's.
+pub async fn erase(
+    tx: &mut Tx,
+    app: &App,
+    case: DocId,
+    by: PersonId,
+    now: Millis,
+) -> Result<(), VaultError> {
     const SQL: &str = "UPDATE complainant SET wrapped_key = $3, sealed = $3, caller = NULL, \
          erased_at = $2 WHERE case_id = $1 AND erased_at IS NULL";
+    // One after the other: of two cases of one number, the second sees that the first is erased.
+    generation(tx).await?;
+    let caller = caller_of(tx, case).await?;
     let query = sqlx::query(SQL).bind(&case.as_bytes()[..]).bind(now.0).bind(&[][..]);
     let erased = query.execute(tx.conn()).await.map_err(StoreError::from)?;
     if erased.rows_affected() == 0 {
@@ -201,8 +212,25 @@ pub async fn erase(tx: &mut Tx, case: DocId, by: PersonId, now: Millis) -> Resul
         return Err(if known { VaultError::Erased(case) } else { VaultError::Absent(case) });
     }
     reply::erase(tx, case, now).await?;
+    if let Some(caller) = caller
+        && !raised_any(tx, &caller).await?
+    {
+        reply::erase_of(tx, app, &caller, now).await?;
+    }
     let entry = Entry::new(Deed::ComplainantErased, now).by(by).to(case.as_bytes());
     Ok(audit::note(tx, &[entry]).await?)
+}
+
+/// The keyed hash of the number that is stored with a case.
+async fn caller_of(tx: &mut Tx, case: DocId) -> Result<Option<Vec<u8>>, StoreError> {
+    let query = sqlx::query("SELECT caller FROM complainant WHERE case_id = $1");
+    let row = query.bind(&case.as_bytes()[..]).fetch_optional(tx.conn()).await?;
+    Ok(row.map(|row| row.opt_bytes("caller")).transpose()?.flatten())
+}
+
+async fn raised_any(tx: &mut Tx, caller: &[u8]) -> Result<bool, StoreError> {
+    let query = sqlx::query("SELECT case_id FROM complainant WHERE caller = $1 LIMIT 1");
+    Ok(query.bind(caller.to_vec()).fetch_optional(tx.conn()).await?.is_some())
 }
 
 /// What can be said of a record without reading it.

@@ -7,6 +7,7 @@ use onscene_sync_core::id::{DocId, PersonId};
 use onscene_sync_core::time::Millis;
 use schemars::JsonSchema;
 use serde::Serialize;
+use sqlx::any::AnyRow;
 
 use super::VaultError;
 use super::record::generation;
@@ -103,17 +104,21 @@ pub async fn read(tx: &mut Tx, app: &App, wish: &Reading) -> Result<Option<Reply
     if row.opt_int("erased_at")?.is_some() {
         return Err(VaultError::Erased(wish.id));
     }
-    let generation = row.number("generation")?;
-    let master = app.keys.vault.master(generation)?;
-    let key = seal::unwrap(&master, wish.id, generation, &row.bytes("wrapped_key")?);
-    let plain =
-        key.and_then(|key| seal::open(&key, Place::Record(wish.id), &row.bytes("sealed").ok()?));
-    let reply = plain.and_then(|plain| minicbor::decode(&plain).ok());
-    let reply = reply.ok_or(VaultError::Damaged(wish.id))?;
+    let reply = open(app, wish.id, &row)?;
     let commitment = sha256(&[&wish.salt[..], wish.reason.as_bytes()].concat());
     let entry = Entry::new(Deed::ReplyRead, app.now()).by(wish.by).to(wish.id.as_bytes());
     audit::note(tx, &[entry.hashes([&commitment])]).await?;
     Ok(Some(reply))
+}
+
+fn open(app: &App, id: DocId, row: &AnyRow) -> Result<Reply, VaultError> {
+    let generation = row.number("generation")?;
+    let master = app.keys.vault.master(generation)?;
+    let key = seal::unwrap(&master, id, generation, &row.bytes("wrapped_key")?);
+    let sealed = row.bytes("sealed")?;
+    let plain = key.and_then(|key| seal::open(&key, Place::Record(id), &sealed));
+    let reply = plain.and_then(|plain| minicbor::decode(&plain).ok());
+    reply.ok_or(VaultError::Damaged(id))
 }
 
 /// Destroys what was written back about a case.
@@ -125,5 +130,36 @@ pub(super) async fn erase(tx: &mut Tx, case: DocId, now: Millis) -> Result<(), S
          WHERE case_id = $1 AND erased_at IS NULL";
     let query = sqlx::query(SQL).bind(&case.as_bytes()[..]).bind(now.0).bind(&[][..]);
     query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Destroys what the number of `caller` wrote back that belongs to no case. It is kept nowhere whose it is,
+/// so each such reply is opened; nobody sees it, and those that are settled are deleted after a while.
+///
+/// # Errors
+/// When a master key is absent, and the database's.
+pub(super) async fn erase_of(
+    tx: &mut Tx,
+    app: &App,
+    caller: &[u8],
+    now: Millis,
+) -> Result<(), VaultError> {
+    const SQL: &str = "SELECT reply_id, generation, wrapped_key, sealed FROM reply \
+         WHERE case_id IS NULL AND erased_at IS NULL ORDER BY reply_id";
+    const ERASE: &str = "UPDATE reply SET wrapped_key = $3, sealed = $3, erased_at = $2 \
+         WHERE reply_id = $1";
+    let rows = sqlx::query(SQL).fetch_all(tx.conn()).await.map_err(StoreError::from)?;
+    for row in &rows {
+        let id = DocId::from_bytes(row.array("reply_id")?);
+        let reply = match open(app, id, row) {
+            // Nobody can read it.
+            Err(VaultError::Damaged(_)) => continue,
+            opened => opened?,
+        };
+        if app.keys.vault.caller(&reply.from).as_deref() == Some(caller) {
+            let query = sqlx::query(ERASE).bind(&id.as_bytes()[..]).bind(now.0).bind(&[][..]);
+            query.execute(tx.conn()).await.map_err(StoreError::from)?;
+        }
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FactId, MessageId, PersonId};
+use crate::time::Millis;
 
 /// Why a complainant was not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct NotReached {
     /// The text message that did not arrive.
     #[n(3)]
     pub message: Option<MessageId>,
+    /// When that message left, which is when it was tried; `None` where a person tried and said so.
+    #[n(4)]
+    pub left_at: Option<Millis>,
 }
 
 /// See [`Body::ToldByMessage`](super::Body::ToldByMessage).
@@ -58,6 +62,9 @@ pub struct ToldByMessage {
     /// Who had it sent.
     #[n(1)]
     pub by: PersonId,
+    /// When it left: from then on the complainant counts as told, however late that came out.
+    #[n(2)]
+    pub left_at: Option<Millis>,
 }
 
 /// How content a complainant is with the result (满意度).
@@ -172,6 +179,21 @@ pub struct Reopening {
 mod tests {
     use super::*;
     use crate::fact::body::Text;
+
+    #[test]
+    fn what_was_stated_before_messages_said_when_they_left_is_read() {
+        let (message, by) = (MessageId::from_bytes([3; 16]), PersonId::from_bytes([7; 16]));
+        let told = ToldByMessage { message, by, left_at: None };
+        let old = minicbor::to_vec((message, by)).unwrap();
+        assert_eq!(minicbor::decode::<ToldByMessage>(&old).unwrap(), told);
+        assert_eq!(minicbor::to_vec(&told).unwrap(), old);
+        let (text, message) = (String::new(), Some(message));
+        let why = NoReach::NotDelivered;
+        let old = minicbor::to_vec((why, &text, None::<PersonId>, message)).unwrap();
+        let tried = NotReached { why, text, by: None, message, left_at: None };
+        assert_eq!(minicbor::decode::<NotReached>(&old).unwrap(), tried);
+        assert_eq!(minicbor::to_vec(&tried).unwrap(), old);
+    }
 
     #[test]
     fn a_reopening_of_before_there_were_causes_is_read() {

@@ -6,6 +6,8 @@
 //! opinion fits whoever complained or asked for help and was told; who is not content is put before a
 //! person.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::fact::body::{CaseClass, Channel, Registered};
@@ -69,17 +71,13 @@ pub struct GivenUp {
 pub fn given_up(record: &CaseRecord, policy: &Policy, since: Millis) -> Option<GivenUp> {
     let enough = usize::try_from(policy.attempts_to_tell).unwrap_or(usize::MAX);
     let days = usize::try_from(policy.attempt_days).unwrap_or(usize::MAX);
-    let mut ends: Vec<Millis> = Vec::new();
-    let mut count = 0;
-    let mut begun = None;
-    for attempt in record.not_reached.iter().filter(|one| one.at >= since) {
-        let begun = *begun.get_or_insert(attempt.at);
-        count += 1;
-        let day = policy.end_of_local_day(attempt.at, 0);
-        if ends.last() != Some(&day) {
-            ends.push(day);
-        }
-        if attempt.body.why == NoReach::Anonymous || count >= enough && ends.len() >= days {
+    let mut tried_on = BTreeSet::new();
+    let mut begun = Millis(i64::MAX);
+    let attempts = record.not_reached.iter().filter(|one| one.tried_at() >= since);
+    for (attempt, count) in attempts.zip(1..) {
+        begun = begun.min(attempt.tried_at());
+        tried_on.insert(policy.end_of_local_day(attempt.tried_at(), 0));
+        if attempt.body.why == NoReach::Anonymous || count >= enough && tried_on.len() >= days {
             return Some(GivenUp { at: attempt.at, fact: attempt.fact, begun });
         }
     }
@@ -118,6 +116,7 @@ pub fn missing(record: &CaseRecord, policy: &Policy, conflict: bool) -> Vec<Miss
 pub fn settled_since(record: &CaseRecord) -> Option<Millis> {
     let answered = answered_since(record)?;
     let told = record.tellings().last().map(|(at, _)| *at);
+    let told = told.max(record.told_by_message.last().map(|one| one.at));
     let tried = record.not_reached.last().map(|one| one.at);
     let heard = record.opinions.last().map(|one| one.given.at);
     let decided = record.opinions.iter().flat_map(|one| &one.settled).map(|one| one.at).max();
@@ -235,6 +234,7 @@ mod tests {
                 text: String::new(),
                 by,
                 message: None,
+                left_at: None,
             }));
         }
 
@@ -291,7 +291,7 @@ mod tests {
         story.result(order);
         assert_eq!(story.missing(), [Missing::Telling]);
         let message = MessageId::from_bytes([9; 16]);
-        story.state(Body::ToldByMessage(ToldByMessage { message, by: BY }));
+        story.state(Body::ToldByMessage(ToldByMessage { message, by: BY, left_at: None }));
         assert_eq!(story.missing(), [Missing::Opinion]);
         story.opinion(Opinion::NotAsked);
         assert_eq!(story.missing(), []);
@@ -318,6 +318,27 @@ mod tests {
         story.1 = 200;
         story.attempt(NoReach::WrongNumber);
         assert_eq!(story.missing(), [Missing::Telling]);
+    }
+
+    #[test]
+    fn a_message_was_tried_on_the_day_on_which_it_left() {
+        let (mut story, order) = Story::complaint();
+        story.result(order);
+        let left_at = Some(Millis(2 * HOUR));
+        story.1 = 30;
+        story.attempt(NoReach::NoAnswer);
+        story.attempt(NoReach::NoAnswer);
+        story.state(Body::NotReached(NotReached {
+            why: NoReach::NotDelivered,
+            text: String::new(),
+            by: None,
+            message: Some(MessageId::from_bytes([9; 16])),
+            left_at,
+        }));
+        assert_eq!(story.missing(), []);
+        let record = CaseRecord::from_facts(story.0.iter().cloned());
+        let given_up = given_up(&record, &Policy::v1(), Millis(HOUR)).unwrap();
+        assert_eq!((given_up.begun, given_up.at), (Millis(2 * HOUR), Millis(32 * HOUR)));
     }
 
     #[test]

@@ -187,14 +187,15 @@ impl CaseRecord {
     }
 
     /// When the complainant was told and by which fact, oldest first: by the command centre, by text
-    /// message, or on scene unless the phone took that back.
+    /// message (when it left), or on scene unless the phone took that back.
     #[must_use]
     pub fn tellings(&self) -> Vec<(Millis, FactId)> {
         let on_scene = self.orders.iter().flat_map(|order| {
             let stands = |told: &&Stated<ToldOnScene>| !order.is_taken_back(told.body.fact);
             order.told.iter().filter(stands).map(|told| (told.at, told.fact))
         });
-        let by_message = self.told_by_message.iter().map(|told| (told.at, told.fact));
+        let left = |told: &Stated<ToldByMessage>| told.body.left_at.unwrap_or(told.at);
+        let by_message = self.told_by_message.iter().map(|told| (left(told), told.fact));
         let by_centre = self.told.iter().map(|told| (told.at, told.fact));
         let mut all: Vec<_> = by_centre.chain(by_message).chain(on_scene).collect();
         all.sort_unstable();
@@ -459,6 +460,14 @@ impl Order {
     #[must_use]
     pub fn outcomes_fed_back(&self) -> BTreeSet<FactId> {
         self.feedback.iter().filter_map(|one| one.body.outcome).collect()
+    }
+}
+
+impl Stated<NotReached> {
+    /// When somebody was tried: a message when it left, which comes out later.
+    #[must_use]
+    pub fn tried_at(&self) -> Millis {
+        self.body.left_at.unwrap_or(self.at)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::history::{BASE, Event, History, fact_id, facts, millis};
 use onscene_sync_core::fact::body::{FedBack, Outcome, Ruling, TakenBack, ToldOnScene};
+use onscene_sync_core::fact::telling::{NoReach, NotReached, ToldByMessage};
 use onscene_sync_core::fact::{Author, Body, Fact};
-use onscene_sync_core::id::{DocId, FactId};
+use onscene_sync_core::id::{DocId, FactId, MessageId, PersonId};
 use onscene_sync_core::rules::arrival::Conclusion;
 use onscene_sync_core::rules::clocks::{Clock, ClockKind, ClockState, Lifted, StepKind, clocks};
 use onscene_sync_core::rules::phase::{Phase, phase};
@@ -193,6 +194,31 @@ fn the_centre_owes_the_telling_while_any_result_stands() {
     assert_eq!(telling(vec![(50, told.clone())]), [ClockState::Met]);
     let unsaid = vec![(50, told), (60, take_back(fact_id(803)))];
     assert!(matches!(telling(unsaid)[..], [ClockState::Running { .. }]));
+}
+
+#[test]
+fn a_message_counts_from_when_it_left_and_nobody_is_late_while_it_is_under_way() {
+    let result = Event::Feedback { order: 0, effective: 10, result: Some(true) };
+    let events = [(0, Event::Order), (10, result)];
+    let message = MessageId::from_bytes([9; 16]);
+    let lost = |left, came_out| {
+        let (why, text, by) = (NoReach::NotDelivered, String::new(), None);
+        let (message, left_at) = (Some(message), Some(millis(left)));
+        (came_out, Body::NotReached(NotReached { why, text, by, message, left_at }))
+    };
+    let telling = |fact, now| {
+        let states = state_of(&stated(&events, vec![fact]), now, ClockKind::ComplainantFeedback);
+        states[0]
+    };
+    let day = 24 * 60;
+    let waits = telling(lost(60, day + 30), day + 60);
+    assert!(matches!(waits, ClockState::Running { .. }), "the centre has that day: {waits:?}");
+    assert_eq!(telling(lost(60, day + 30), 2 * day), ClockState::Breached);
+    assert_eq!(telling(lost(60, 120), day), ClockState::Breached, "it came out in time");
+    assert_eq!(telling(lost(day, day + 30), day + 60), ClockState::Breached, "it left too late");
+    let (by, left_at) = (PersonId::from_bytes([7; 16]), Some(millis(60)));
+    let told = Body::ToldByMessage(ToldByMessage { message, by, left_at });
+    assert_eq!(telling((day + 30, told), day + 60), ClockState::Met);
 }
 
 #[test]

@@ -271,6 +271,7 @@ fn body(
             text: String::new(),
             by: Some(by),
             message: None,
+            left_at: None,
         }),
         Event::Reopen => {
             Body::Reopened(Reopening { text: String::new(), by: Some(by), cause: None })

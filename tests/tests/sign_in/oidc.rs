@@ -163,5 +163,7 @@ async fn a_provider_that_points_elsewhere_is_not_followed() {
         (status, problem["type"].as_str()),
         (503, Some("urn:onscene:problem:provider_unreachable"))
     );
+    // It is left alone for a moment.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
     assert_eq!(world.sign_in(json!({"sub": "alice"})).await.0, 201);
 }

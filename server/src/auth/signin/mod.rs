@@ -8,6 +8,7 @@
 //! | [`oidc`] | sign-in through an OpenID Connect provider |
 //! | [`session`] | what a sign-in gives |
 //! | [`throttle`], [`source`] | waiting times after failures, per account and per address |
+//! | [`device`] | devices that signed in before, whose failures are counted apart |
 //! | [`account`] | what an administrator sees and takes away |
 //!
 //! Nothing of this is in the way of a phone: a phone has a key and a token of its own ([`enrol`](super::enrol)),
@@ -24,6 +25,7 @@ use crate::vault::seal;
 use super::secrets::Secrets;
 
 pub mod account;
+pub mod device;
 pub mod invitation;
 pub mod login;
 pub mod oidc;

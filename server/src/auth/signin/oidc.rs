@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use onscene_sync_core::id::PersonId;
+use onscene_sync_core::id::{Hash, PersonId};
 use onscene_sync_core::time::Millis;
 use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreJwsSigningAlgorithm, CoreProviderMetadata,
@@ -26,11 +26,12 @@ use openidconnect::{
     PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
 };
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::SignIn;
 use super::session::{self, Method};
 use super::source::Source;
-use super::throttle;
+use super::throttle::{self, Counted};
 use crate::app::App;
 use crate::auth::credentials::role_column;
 use crate::config;
@@ -46,6 +47,8 @@ use fetch::Fetch;
 const ATTEMPT_MS: i64 = 10 * 60_000;
 /// Seconds by which the provider's clock may be ahead.
 const AHEAD_S: i64 = 120;
+/// How long a provider that could not be asked for its description is left alone.
+const REST_MS: i64 = 5_000;
 /// Bytes of what comes back from a browser, each part.
 const BACK_BYTES: usize = 4_096;
 /// Signatures that are taken: none with a shared secret.
@@ -78,6 +81,8 @@ pub struct Provider {
     fetch: Fetch,
     /// Its own description and keys, fetched when first needed and when a key is not among them.
     known: RwLock<Option<Arc<CoreProviderMetadata>>>,
+    /// Held by the one who fetches them: when that last failed.
+    failed: Mutex<Option<Millis>>,
 }
 
 impl fmt::Debug for Provider {
@@ -145,15 +150,26 @@ impl Provider {
         }
         let issuer = IssuerUrl::new(config.issuer.clone()).ok()?;
         let fetch = Fetch::new(issuer.url())?;
-        Some(Self { config: config.clone(), issuer, fetch, known: RwLock::new(None) })
+        Some(Self {
+            config: config.clone(),
+            issuer,
+            fetch,
+            known: RwLock::default(),
+            failed: Mutex::default(),
+        })
     }
 
     /// Where the person's browser goes.
     ///
     /// # Errors
     /// `provider_unreachable`.
-    pub async fn address(&self, auth: &SignIn, attempt: &str) -> Result<String, Problem> {
-        let client = self.client(&*self.metadata().await?)?;
+    pub async fn address(
+        &self,
+        auth: &SignIn,
+        attempt: &str,
+        now: Millis,
+    ) -> Result<String, Problem> {
+        let client = self.client(&*self.metadata(now).await?)?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&auth.verifier(attempt));
         let state = CsrfToken::new(auth.of_attempt(b"oidc state", attempt));
         let nonce = Nonce::new(auth.of_attempt(b"oidc nonce", attempt));
@@ -188,14 +204,14 @@ impl Provider {
         if !answers {
             return Err(attempt_over());
         }
-        let metadata = self.metadata().await?;
+        let metadata = self.metadata(now).await?;
         let token = self.exchange(&metadata, auth.verifier(attempt), &back.code.0).await?;
         let token = token.id_token().ok_or_else(|| refused("it gave no ID token"))?;
         let nonce = Nonce::new(auth.of_attempt(b"oidc nonce", attempt));
         match self.verify(&metadata, token, &nonce, now) {
             // The provider itself gave the token just now, so its keys may be newer than ours.
             Err(ClaimsVerificationError::SignatureVerification(_)) => {
-                let metadata = self.fetch_metadata().await?;
+                let metadata = self.fetched(Some(&metadata), now).await?;
                 self.verify(&metadata, token, &nonce, now)
                     .map_err(|error| refused(&causes(&error)))?;
             }
@@ -269,19 +285,46 @@ impl Provider {
         Ok(client.set_redirect_uri(redirect))
     }
 
-    async fn metadata(&self) -> Result<Arc<CoreProviderMetadata>, Problem> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
+    async fn metadata(&self, now: Millis) -> Result<Arc<CoreProviderMetadata>, Problem> {
+        match self.known() {
             Some(known) => Ok(known),
-            None => self.fetch_metadata().await,
+            None => self.fetched(None, now).await,
         }
     }
 
-    async fn fetch_metadata(&self) -> Result<Arc<CoreProviderMetadata>, Problem> {
-        let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.fetch).await;
-        let found = Arc::new(found.map_err(|error| unreachable(&error))?);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
-        Ok(found)
+    fn known(&self) -> Option<Arc<CoreProviderMetadata>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fetches the description anew unless another one than `old` is there by now. One request asks while the
+    /// others wait for its answer; a provider that gave none is left alone for a moment.
+    async fn fetched(
+        &self,
+        old: Option<&Arc<CoreProviderMetadata>>,
+        now: Millis,
+    ) -> Result<Arc<CoreProviderMetadata>, Problem> {
+        let mut failed = self.failed.lock().await;
+        let newer = |known: &Arc<_>| old.is_none_or(|old| !Arc::ptr_eq(old, known));
+        if let Some(known) = self.known().filter(newer) {
+            return Ok(known);
+        }
+        // Whoever waited came before it failed.
+        if failed.is_some_and(|failed| now.since(failed).abs() < REST_MS) {
+            return Err(resting());
+        }
+        match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.fetch).await {
+            Ok(found) => {
+                let found = Arc::new(found);
+                *self.known.write().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Arc::clone(&found));
+                *failed = None;
+                Ok(found)
+            }
+            Err(error) => {
+                *failed = Some(now);
+                Err(unreachable(&error))
+            }
+        }
     }
 }
 
@@ -299,19 +342,28 @@ pub async fn sign_in(
     app: &App,
     back: Back,
     source: Source,
-    token: onscene_sync_core::id::Hash,
+    token: Hash,
 ) -> Result<PersonId, Problem> {
     let auth = &app.auth.sign_in;
     let provider = auth.oidc.as_ref().ok_or_else(no_provider)?;
-    let tries = auth.tries(None, source);
-    throttle::begin(app, &tries).await?;
-    let identity = provider.identity(auth, &back, app.now()).await?;
-    let input = (app.clone(), identity, tries, token);
-    let begun = app.store.with_tx("sign_in.oidc", input, |tx, (app, identity, tries, token)| {
+    let counted = throttle::begin(app, &auth.tries(None, None, source)).await?;
+    let begun = begin(app, provider, &back, (token, counted.clone())).await;
+    throttle::settle(app, counted, begun).await
+}
+
+async fn begin(
+    app: &App,
+    provider: &Provider,
+    back: &Back,
+    (token, counted): (Hash, Counted),
+) -> Result<PersonId, Problem> {
+    let identity = provider.identity(&app.auth.sign_in, back, app.now()).await?;
+    let input = (app.clone(), identity, counted, token);
+    let begun = app.store.with_tx("sign_in.oidc", input, |tx, (app, identity, counted, token)| {
         Box::pin(async move {
             let at = app.now();
             let person = person_of(tx, identity).await?.ok_or_else(|| unknown(identity))?;
-            throttle::was_right(tx, tries, at).await?;
+            throttle::was_right(tx, counted, at).await?;
             let limits = &app.config.sign_in;
             session::begin(tx, limits, (person, Method::Oidc), *token, at).await?;
             Ok::<_, Problem>(person)
@@ -363,6 +415,11 @@ fn causes(error: &dyn Error) -> String {
 
 fn unreachable(error: &dyn Error) -> Problem {
     tracing::warn!(error = causes(error), "the identity provider cannot be used");
+    resting()
+}
+
+/// The answer while the provider cannot be used.
+fn resting() -> Problem {
     let title = "The identity provider cannot be used";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable", title)
         .detail("try again, or sign in with a password")
@@ -373,4 +430,53 @@ fn unknown(identity: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "unknown_identity", "The hub does not know you")
         .detail("tell an administrator your `identity`, who links it to you")
         .with("identity", identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::extract::State;
+    use futures_util::future::join_all;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::store::testing::TestStore;
+
+    type Asked = Arc<AtomicUsize>;
+
+    /// A provider that is down, and how often it was asked.
+    async fn dead() -> (Provider, Asked) {
+        let asked = Asked::default();
+        let count = |State(asked): State<Asked>| async move {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            StatusCode::BAD_GATEWAY
+        };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(count).with_state(Arc::clone(&asked));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let config = config::Oidc { issuer, ..config::Oidc::default() };
+        (Provider::new(&config).unwrap(), asked)
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_is_down_is_asked_once_and_then_left_alone() {
+        let store = TestStore::sqlite().await;
+        let (app, clock) = store.app().await;
+        let (provider, asked) = dead().await;
+        let ask = || provider.address(&app.auth.sign_in, "attempt", app.now());
+        for answer in join_all((0..20).map(|_| ask())).await {
+            assert_eq!(answer.unwrap_err().code(), "provider_unreachable");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "twenty at once");
+        clock.advance(REST_MS - 1);
+        ask().await.unwrap_err();
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        clock.advance(1);
+        ask().await.unwrap_err();
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "it may be back");
+    }
 }

@@ -11,7 +11,7 @@ use super::login::LoginName;
 use super::password::Password;
 use super::session::{self, Method, Which};
 use super::source::Source;
-use super::throttle::{self, Tries};
+use super::throttle::{self, Counted};
 use super::{not_right, recovery, totp};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
@@ -31,6 +31,8 @@ pub struct Try {
     pub code: Secret,
     /// From where.
     pub source: Source,
+    /// The device or the session by which it shows that it signed in under this name before.
+    pub known: Option<Hash>,
 }
 
 /// What it is for.
@@ -48,7 +50,7 @@ pub enum Purpose {
 struct Proof {
     app: App,
     given: Try,
-    tries: Tries,
+    counted: Counted,
     /// The PHC string that the password was compared with.
     kept: Option<String>,
     right: bool,
@@ -62,19 +64,30 @@ struct Proof {
 /// `sign_in_failed`, whatever was wrong; `too_many_tries`; the database's.
 pub async fn prove(app: &App, given: Try, purpose: Purpose) -> Result<PersonId, Problem> {
     let password = Password::typed(&given.password.0)?;
-    let tries = app.auth.sign_in.tries(Some(&given.login), given.source);
-    throttle::begin(app, &tries).await?;
-    let kept = kept_of(app, &given.login).await?;
-    let right = app.auth.sign_in.passwords.is_right(password, kept.clone()).await?;
-    let at = app.now();
-    let proof = Proof { app: app.clone(), given, tries, kept, right, purpose, at };
-    let done = app.store.with_tx("sign_in.prove", proof, |tx, proof| {
-        Box::pin(async move { finish(tx, proof).await })
-    });
-    let person = done.await?;
+    let tries = app.auth.sign_in.tries(Some(&given.login), given.known, given.source);
+    let counted = throttle::begin(app, &tries).await?;
+    let looked_at = look_at(app, given, password, (purpose, counted.clone())).await;
+    let person = throttle::settle(app, counted, looked_at).await?;
     let outcome = if person.is_some() { "right" } else { "wrong" };
     metrics::counter!("onscene_sign_in_tries_total", "outcome" => outcome).increment(1);
     person.ok_or_else(not_right)
+}
+
+/// `None` when something is wrong.
+async fn look_at(
+    app: &App,
+    given: Try,
+    password: Password,
+    (purpose, counted): (Purpose, Counted),
+) -> Result<Option<PersonId>, Problem> {
+    let kept = kept_of(app, &given.login).await?;
+    let right = app.auth.sign_in.passwords.is_right(password, kept.clone()).await?;
+    let at = app.now();
+    let proof = Proof { app: app.clone(), given, counted, kept, right, purpose, at };
+    let done = app.store.with_tx("sign_in.prove", proof, |tx, proof| {
+        Box::pin(async move { finish(tx, proof).await })
+    });
+    Ok(done.await?)
 }
 
 async fn kept_of(app: &App, login: &LoginName) -> Result<Option<String>, StoreError> {
@@ -107,7 +120,7 @@ async fn finish(tx: &mut Tx, proof: &Proof) -> Result<Option<PersonId>, StoreErr
     else {
         return Ok(None);
     };
-    throttle::was_right(tx, &proof.tries, proof.at).await?;
+    throttle::was_right(tx, &proof.counted, proof.at).await?;
     carry_out(tx, proof, person, method).await?;
     Ok(Some(person))
 }

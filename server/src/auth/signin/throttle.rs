@@ -3,7 +3,9 @@
 //! good, and failures are forgotten with time.
 //!
 //! A try is counted before it is looked at, so that many at once gain nothing, and taken back when
-//! it was right. Names that nobody has are counted like others. Phones are not counted at all.
+//! it was right or nobody could tell. Names that nobody has are counted like others. A device or a session
+//! that signed in to the account before is counted by itself alone: others' failures are none of its.
+//! Phones are not counted at all.
 
 use axum::http::StatusCode;
 use onscene_sync_core::id::{Hash, PersonId};
@@ -37,6 +39,8 @@ struct Rule {
 
 const ACCOUNT: Rule =
     Rule { name: "account", free: 5, first_ms: MINUTE_MS / 2, forget_ms: 15 * MINUTE_MS };
+/// A device, or a session, that is known to the account.
+const KNOWN: Rule = Rule { name: "known_device", ..ACCOUNT };
 /// A whole bureau may stand behind one address.
 const ADDRESS: Rule = Rule { name: "address", free: 30, first_ms: 5_000, forget_ms: MINUTE_MS };
 
@@ -62,42 +66,56 @@ impl Rule {
 /// What one try counts for.
 #[derive(Debug, Clone)]
 pub struct Tries {
-    /// The account's key, if a name was given, and the name.
-    account: Option<(Hash, LoginName)>,
-    address: Hash,
+    /// The name that was given.
+    login: Option<LoginName>,
+    /// The account first, always: so no two tries wait for each other in a ring.
+    counters: Vec<(Rule, Hash)>,
 }
 
 impl SignIn {
-    /// A try to sign in under `login`, or through the provider, from `source`.
+    /// A try to sign in under `login`, or through the provider, from `source`. `known` is the device or
+    /// the session that shows that it signed in under this name before.
     #[must_use]
-    pub fn tries(&self, login: Option<&LoginName>, source: Source) -> Tries {
+    pub fn tries(&self, login: Option<&LoginName>, known: Option<Hash>, source: Source) -> Tries {
         let account =
-            |login: &LoginName| (self.keyed(b"account", login.as_str().as_bytes()), login.clone());
-        Tries { account: login.map(account), address: self.keyed(b"address", &source.to_bytes()) }
+            |login: &LoginName| (ACCOUNT, self.keyed(b"account", login.as_str().as_bytes()));
+        let address = (ADDRESS, self.keyed(b"address", &source.to_bytes()));
+        let counters = match known {
+            Some(known) => vec![(KNOWN, self.keyed(b"known device", known.as_bytes()))],
+            None => login.map(account).into_iter().chain([address]).collect(),
+        };
+        Tries { login: login.cloned(), counters }
     }
 }
 
-impl Tries {
-    /// The account first, always: so no two tries wait for each other in a ring.
-    fn counted(&self) -> impl Iterator<Item = (Rule, Hash)> {
-        let account = self.account.iter().map(|(key, _)| (ACCOUNT, *key));
-        account.chain([(ADDRESS, self.address)])
-    }
+/// A try that was counted.
+#[derive(Debug, Clone)]
+pub struct Counted(Vec<Mark>);
+
+/// What counting a try did to a counter.
+#[derive(Debug, Clone)]
+struct Mark {
+    rule: Rule,
+    key: Hash,
+    /// From when on the counter let tries pass before.
+    before: Millis,
+    /// And after.
+    after: Millis,
 }
 
 /// Counts a try, unless it comes too early.
 ///
 /// # Errors
 /// `too_many_tries` with the time to wait, and the database's.
-pub async fn begin(app: &App, tries: &Tries) -> Result<(), Problem> {
+pub async fn begin(app: &App, tries: &Tries) -> Result<Counted, Problem> {
     let input = (tries.clone(), app.now());
     let counted = app.store.with_tx("sign_in.begin", input, |tx, (tries, at)| {
         Box::pin(async move { count(tx, tries, *at).await })
     });
-    let wait_ms = counted.await?;
-    if wait_ms == 0 {
-        return Ok(());
-    }
+    let wait_ms = match counted.await? {
+        Ok(counted) => return Ok(counted),
+        Err(wait_ms) => wait_ms,
+    };
     metrics::counter!("onscene_sign_in_delayed_total").increment(1);
     let seconds = u32::try_from(wait_ms.div_euclid(1000) + 1).unwrap_or(u32::MAX);
     Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Too many tries failed")
@@ -105,29 +123,29 @@ pub async fn begin(app: &App, tries: &Tries) -> Result<(), Problem> {
         .retry_after(seconds))
 }
 
-/// How long this try has to wait; 0: it was counted and may go on.
-async fn count(tx: &mut Tx, tries: &Tries, at: Millis) -> Result<i64, StoreError> {
+/// Counts a try, or says how long it has to wait.
+async fn count(tx: &mut Tx, tries: &Tries, at: Millis) -> Result<Result<Counted, i64>, StoreError> {
     sqlx::query("DELETE FROM sign_in_tries WHERE last_at < $1")
         .bind(at.plus(-KEPT_MS).0)
         .execute(tx.conn())
         .await?;
     let mut found = Vec::new();
-    for (rule, key) in tries.counted() {
-        let (failures, since, open_at) = read(tx, key, &rule, at).await?;
-        let wait = open_at.since(at);
+    for (rule, key) in &tries.counters {
+        let (failures, since, before) = read(tx, *key, rule, at).await?;
+        let wait = before.since(at);
         if wait > 0 {
-            return Ok(wait);
+            return Ok(Err(wait));
         }
-        found.push((rule, key, failures + 1, since));
+        let after = at.plus(rule.wait_ms(failures + 1));
+        found.push((failures + 1, since, Mark { rule: *rule, key: *key, before, after }));
     }
-    for (rule, key, failures, since) in found {
-        let wait = rule.wait_ms(failures);
-        write(tx, key, failures, since, at.plus(wait)).await?;
-        if wait > 0 {
-            note_delay(tx, &rule, tries, at).await?;
+    for (failures, since, mark) in &found {
+        write(tx, mark.key, *failures, *since, mark.after).await?;
+        if mark.after > at {
+            note_delay(tx, &mark.rule, tries, at).await?;
         }
     }
-    Ok(0)
+    Ok(Ok(Counted(found.into_iter().map(|one| one.2).collect())))
 }
 
 async fn read(
@@ -180,7 +198,7 @@ async fn write(
 
 async fn note_delay(tx: &mut Tx, rule: &Rule, tries: &Tries, at: Millis) -> Result<(), StoreError> {
     let mut entry = Entry::new(Deed::SignInDelayed, at).detail(rule.name);
-    if let Some((_, login)) = tries.account.as_ref().filter(|_| rule.name == ACCOUNT.name) {
+    if let Some(login) = tries.login.as_ref().filter(|_| rule.name != ADDRESS.name) {
         let row = sqlx::query("SELECT person_id FROM sign_in WHERE login = $1")
             .bind(login.as_str())
             .fetch_optional(tx.conn())
@@ -192,32 +210,68 @@ async fn note_delay(tx: &mut Tx, rule: &Rule, tries: &Tries, at: Millis) -> Resu
     audit::note(tx, &[entry]).await
 }
 
-/// Takes back a try that was right: the account begins anew, the address has one failure less.
+/// Takes back a try that was right: the account or the device begins anew, the address has one failure less.
+/// Others' failures from there stand, and so does the wait that they made.
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn was_right(tx: &mut Tx, tries: &Tries, at: Millis) -> Result<(), StoreError> {
-    if let Some((key, _)) = &tries.account {
-        sqlx::query("UPDATE sign_in_tries SET failures = 0, open_at = $2 WHERE key = $1")
-            .bind(&key.as_bytes()[..])
-            .bind(at.0)
-            .execute(tx.conn())
-            .await?;
+pub(super) async fn was_right(
+    tx: &mut Tx,
+    counted: &Counted,
+    at: Millis,
+) -> Result<(), StoreError> {
+    const ANEW: &str = "UPDATE sign_in_tries SET failures = 0, open_at = $2 WHERE key = $1";
+    for mark in &counted.0 {
+        if mark.rule.name == ADDRESS.name {
+            take_back(tx, mark).await?;
+        } else {
+            let query = sqlx::query(ANEW).bind(&mark.key.as_bytes()[..]).bind(at.0);
+            query.execute(tx.conn()).await?;
+        }
     }
-    sqlx::query(
-        "UPDATE sign_in_tries SET failures = failures - 1, open_at = $2 \
-         WHERE key = $1 AND failures > 0",
-    )
-    .bind(&tries.address.as_bytes()[..])
-    .bind(at.0)
-    .execute(tx.conn())
-    .await?;
     Ok(())
+}
+
+/// Makes a try uncounted, with the wait that it made unless another try made one since.
+async fn take_back(tx: &mut Tx, mark: &Mark) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE sign_in_tries SET failures = failures - 1, \
+         open_at = CASE WHEN open_at = $2 THEN CAST($3 AS BIGINT) ELSE open_at END \
+         WHERE key = $1 AND failures > 0";
+    let query = sqlx::query(SQL).bind(&mark.key.as_bytes()[..]);
+    query.bind(mark.after.0).bind(mark.before.0).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// What came of a try that was counted. One that the hub or the provider could not look at says nothing of
+/// who made it, and is taken back.
+///
+/// # Errors
+/// Those of the try.
+pub(super) async fn settle<T>(
+    app: &App,
+    counted: Counted,
+    result: Result<T, Problem>,
+) -> Result<T, Problem> {
+    if result.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
+        let undone = app.store.with_tx("sign_in.undo", counted, |tx, counted| {
+            Box::pin(async move {
+                for mark in &counted.0 {
+                    take_back(tx, mark).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+        });
+        if let Err(error) = undone.await {
+            tracing::warn!(%error, "a try that nobody could look at stays counted");
+        }
+    }
+    result
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::testing::{TestStore, on_each_engine};
 
     #[test]
     fn waits_grow_from_the_fifth_failure_and_end_at_a_quarter_of_an_hour() {
@@ -236,5 +290,53 @@ mod tests {
         assert_eq!(left(30), (4, at));
         assert_eq!(left(90), (0, at));
         assert_eq!(left(-5).0, 6, "a clock that went back forgets nothing");
+    }
+
+    on_each_engine!(
+        who_signs_in_does_not_end_the_wait_that_others_made,
+        what_nobody_could_look_at_is_not_counted,
+    );
+
+    async fn tries(app: &App, login: &str, count: usize) -> Vec<Result<Counted, Problem>> {
+        let source = Source::of([203, 0, 113, 9].into());
+        let mut all = Vec::new();
+        for n in 0..count {
+            let login = LoginName::try_from(format!("{login}{n}")).unwrap();
+            let tries = app.auth.sign_in.tries(Some(&login), None, source);
+            all.push(begin(app, &tries).await);
+        }
+        all
+    }
+
+    async fn who_signs_in_does_not_end_the_wait_that_others_made(store: TestStore) {
+        let (app, clock) = store.app().await;
+        let free = usize::try_from(ADDRESS.free).unwrap();
+        assert!(tries(&app, "wrong", free - 2).await.iter().all(Result::is_ok));
+        // The right one is under way while a wrong one makes the address wait.
+        let right = tries(&app, "right", 1).await.remove(0).unwrap();
+        clock.advance(1);
+        assert!(tries(&app, "last", 1).await[0].is_ok());
+        let done = app.store.with_tx("test", (right, app.now()), |tx, (right, at)| {
+            Box::pin(async move { was_right(tx, right, *at).await })
+        });
+        done.await.unwrap();
+        let waits = tries(&app, "next", 1).await.remove(0).unwrap_err();
+        assert_eq!(waits.code(), "too_many_tries");
+        clock.advance(ADDRESS.first_ms);
+        assert!(tries(&app, "next", 1).await[0].is_ok());
+    }
+
+    async fn what_nobody_could_look_at_is_not_counted(store: TestStore) {
+        let (app, _) = store.app().await;
+        for _ in 0..2 * ADDRESS.free {
+            let counted = tries(&app, "li", 1).await.remove(0).unwrap();
+            let failed = settle::<()>(&app, counted, Err(Problem::busy("the provider is down")));
+            assert_eq!(failed.await.unwrap_err().code(), "busy");
+        }
+        for _ in 0..ACCOUNT.free {
+            let counted = tries(&app, "li", 1).await.remove(0).unwrap();
+            settle::<()>(&app, counted, Err(Problem::invalid("wrong"))).await.unwrap_err();
+        }
+        assert_eq!(tries(&app, "li", 1).await[0].as_ref().unwrap_err().code(), "too_many_tries");
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions end when they should, and failures make wait without locking anybody out for good.
 
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::desk::{Desk, PASSWORD, open};
 use super::kit::{Answer, World, bearer, text};
@@ -16,6 +16,7 @@ on_each_engine!(
     whoever_was_taken_for_somebody_by_mistake_is_signed_out,
     tries_that_come_at_once_count_each,
     failures_make_an_account_wait_and_never_lock_it,
+    who_knows_a_login_name_does_not_keep_its_owner_waiting,
     failures_make_an_address_wait_and_not_its_neighbours,
     a_delay_stands_in_the_audit_log_without_a_name,
 );
@@ -142,6 +143,42 @@ async fn failures_make_an_account_wait_and_never_lock_it(store: TestStore) {
         wrong().await.expect(401, "sign_in_failed");
     }
     desk.sign_in(&world).await;
+}
+
+async fn who_knows_a_login_name_does_not_keep_its_owner_waiting(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    let other = Desk::new(&world, Role::Dispatcher, "wang").await;
+    let with = async |who: &Desk, password: &str, code: &str, device: &Value| {
+        let body =
+            json!({"login": who.login, "password": password, "code": code, "device": device});
+        open(&world, "/v1/sign-in", body).await
+    };
+    let code = desk.next_code(&world);
+    let device = desk.try_with(&world, PASSWORD, &code).await.ok()["device"].clone();
+    let code = other.next_code(&world);
+    let foreign = other.try_with(&world, PASSWORD, &code).await.ok()["device"].clone();
+    // A stranger keeps the account waiting, and the address that both share.
+    for _ in 0..5 {
+        with(&desk, "another password", "000000", &foreign).await.expect(401, "sign_in_failed");
+    }
+    for n in 0..25 {
+        from(&world, "127.0.0.1", n).await.expect(401, "sign_in_failed");
+    }
+    let code = desk.secret.code(world.app.now());
+    with(&desk, PASSWORD, &code, &foreign).await.expect(429, "too_many_tries");
+    with(&desk, PASSWORD, &code, &json!("forged")).await.expect(429, "too_many_tries");
+    let signed_in = with(&desk, PASSWORD, &code, &device).await.ok();
+    let renew = json!({"password": "another password", "code": "000000"});
+    let session = text(&signed_in["token"]);
+    let renewed = world.post(&session, "/v1/me/recovery-codes", renew).await;
+    renewed.expect(401, "sign_in_failed");
+    // Whoever holds the device guesses no faster with it, and the account's wait is not ended by it.
+    for _ in 0..5 {
+        with(&desk, "another password", "000000", &device).await.expect(401, "sign_in_failed");
+    }
+    with(&desk, "another password", "000000", &device).await.expect(429, "too_many_tries");
+    desk.try_with(&world, PASSWORD, "000000").await.expect(429, "too_many_tries");
 }
 
 /// A wrong try under a name of its own, from an address behind the proxy.

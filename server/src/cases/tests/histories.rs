@@ -210,6 +210,7 @@ impl Writer<'_> {
             text: String::new(),
             by: None,
             message: None,
+            left_at: None,
         }));
     }
 

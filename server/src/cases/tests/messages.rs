@@ -188,6 +188,9 @@ async fn what_did_not_arrive_is_shown_counted_and_sent_again(store: TestStore) {
         (&message["state"], &message["reason"]),
         (&json!("not_delivered"), &json!("refused_422"))
     );
+    let counted = "/v1/cases?counted_in=message_not_delivered";
+    let cases = trial.bureau.get(counted).await.ok();
+    assert_eq!(cases["cases"][0]["id"], case, "also what the gateway never took");
     let failed = trial.order(&case).await;
     trial.later(2 * MINUTE).await;
     assert_eq!(trial.receipt(&failed, "failed").await, 204);
@@ -202,8 +205,9 @@ async fn what_did_not_arrive_is_shown_counted_and_sent_again(store: TestStore) {
     let attempts = view["not_reached"].as_array().unwrap();
     assert_eq!(attempts.len(), 1, "what the gateway never took was no attempt: {view}");
     assert_eq!(attempts[0]["message"], failed);
-    let counted = "/v1/cases?counted_in=message_not_delivered";
-    assert_eq!(trial.bureau.get(counted).await.ok()["cases"][0]["id"], case);
+    assert_eq!(trial.bureau.get(counted).await.ok()["cases"].as_array().unwrap().len(), 1);
+    let figures = trial.bureau.get("/v1/statistics?month=2026-11").await.ok();
+    assert_eq!(figures["total"]["counts"]["message_not_delivered"], 1);
 
     let third = trial.order(&case).await;
     trial.later(2 * MINUTE).await;
@@ -292,11 +296,61 @@ async fn a_message_that_nothing_is_heard_of_expires_unless_the_gateway_knows_bet
     assert_eq!(trial.gateway.sent().len(), 2);
     trial.gateway.settle(&known, "delivered");
     trial.later(24 * HOUR).await;
+    for _ in 0..22 {
+        trial.later(HOUR).await;
+        assert_eq!(trial.message(&silent).await["state"], "sent", "the gateway is asked again");
+    }
+    trial.later(HOUR).await;
+    trial.later(HOUR).await;
     let message = trial.message(&silent).await;
     assert_eq!((&message["state"], &message["reason"]), (&json!("expired"), &json!("no_receipt")));
+    assert!(trial.gateway.requests().len() < 2 + 30, "with growing waits");
     assert_eq!(trial.message(&arrived).await["state"], "delivered", "its receipt was lost");
     assert_eq!(trial.bureau.case(&arrived).await["phase"], "told");
     assert_eq!(trial.bureau.case(&silent).await["phase"], "fed_back");
+}
+
+async fn a_message_counts_from_when_it_left_however_late_the_gateway_says_so(store: TestStore) {
+    let trial = Trial::new(store).await;
+    let (arrived, _) = trial.worked(NUMBER).await;
+    let (lost, _) = trial.worked("13800000001").await;
+    let known = trial.order(&arrived).await;
+    trial.order(&lost).await;
+    trial.gateway.meets(&[Fault::AnswerLost]);
+    trial.later(2_000).await;
+    let left = trial.bureau.app.now();
+    trial.later(MINUTE).await;
+    let sent = trial.message(&arrived).await;
+    assert_eq!(
+        (&sent["state"], &sent["sent_at"]),
+        (&json!("sent"), &json!(left)),
+        "not when asked"
+    );
+    // Its receipt is lost, and when its time is over the gateway is out of order.
+    trial.gateway.settle(&known, "delivered");
+    trial.gateway.meets(&[Fault::Status(503)]);
+    trial.later(24 * HOUR).await;
+    assert_eq!(trial.message(&arrived).await["state"], "sent");
+    let view = trial.bureau.case(&arrived).await;
+    assert_eq!(clock(&view, "complainant_feedback")["state"], "breached", "nobody knows yet");
+    trial.later(10 * MINUTE).await;
+    let view = trial.bureau.case(&arrived).await;
+    let met = clock(&view, "complainant_feedback");
+    assert_eq!((&met["state"], &met["stopped_at"]), (&json!("met"), &json!(left)));
+    assert_eq!((&view["phase"], &view["told"][0]["at"]), (&json!("told"), &json!(left)));
+
+    // One that nothing was ever heard of: the centre has the day on which that came out.
+    for _ in 0..25 {
+        trial.later(HOUR).await;
+    }
+    let view = trial.bureau.case(&lost).await;
+    assert_eq!(view["messages"][0]["state"], "expired");
+    assert_eq!(view["not_reached"][0]["at"], view["messages"][0]["sent_at"]);
+    assert_eq!(clock(&view, "complainant_feedback")["state"], "running");
+    let told = json!({ "text": "told by telephone" });
+    let view = trial.bureau.post(&format!("/v1/cases/{lost}/telling"), told).await.ok();
+    assert_eq!(clock(&view, "complainant_feedback")["state"], "met");
+    assert!(faults(&trial.bureau.app.store).await.unwrap().is_empty());
 }
 
 async fn a_message_about_work_that_was_sent_back_tells_nobody_the_next_result(store: TestStore) {
@@ -327,6 +381,8 @@ async fn a_message_that_was_overtaken_while_it_waited_does_not_leave(store: Test
     assert_eq!(trial.bureau.count("complainant_read").await, 0, "no number is read for nothing");
     let view = trial.bureau.case(&case).await;
     assert_eq!(view["messages"][0]["reason"], "overtaken");
+    let counted = "/v1/cases?counted_in=message_not_delivered";
+    assert_eq!(trial.bureau.get(counted).await.ok()["cases"], json!([]), "it was not to arrive");
     assert_eq!(view["not_reached"], json!([]), "nobody was tried");
 }
 
@@ -395,6 +451,61 @@ async fn a_reply_that_is_not_plain_waits_for_a_person(store: TestStore) {
         .post(&reading, json!({ "reason": "again" }))
         .await
         .refused(410, "complainant_erased");
+}
+
+async fn replies_are_listed_page_by_page_to_the_last(store: TestStore) {
+    let mut trial = Trial::new(store).await;
+    for n in 0..5 {
+        assert_eq!(trial.reply(&format!("r{n}"), "13811112222", "hello").await, 204);
+        trial.bureau.clock.advance(1);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/v1/replies?limit=2".to_owned();
+    for expected in [2, 2, 1] {
+        let page = trial.bureau.get(&path).await.ok();
+        let replies = page["replies"].as_array().unwrap().clone();
+        assert_eq!(replies.len(), expected, "{page}");
+        seen.extend(replies.iter().map(|one| one["received_at"].as_i64().unwrap()));
+        path = format!("/v1/replies?limit=2&after={}", page["next"].as_str().unwrap_or("none"));
+    }
+    assert_eq!(path, "/v1/replies?limit=2&after=none", "the last page says so");
+    assert!(seen.is_sorted() && seen.len() == 5, "oldest first, each once: {seen:?}");
+    trial.bureau.get("/v1/replies?limit=201").await.refused(400, "invalid");
+    trial.bureau.get(&path).await.refused(400, "invalid");
+}
+
+async fn erasing_a_complainant_takes_the_replies_that_belong_to_no_case(store: TestStore) {
+    let mut trial = Trial::new(store).await;
+    let mut cases = Vec::new();
+    for _ in 0..2 {
+        let (case, _) = trial.worked(NUMBER).await;
+        trial.order(&case).await;
+        cases.push(case);
+    }
+    trial.later(MINUTE).await;
+    assert_eq!(trial.reply("r1", "+86 139 0777 1234", "请打13907771234").await, 204);
+    trial.bureau.clock.advance(1);
+    assert_eq!(trial.reply("r2", "13811112222", "another's").await, 204);
+    let waiting = trial.bureau.get("/v1/replies").await.ok();
+    let ids: Vec<_> = (0..2).map(|n| text(&waiting["replies"][n]["id"])).collect();
+    assert_eq!(waiting["replies"][0]["case"], Value::Null, "about either case");
+    let read = |reply: usize| {
+        let path = format!("/v1/replies/{}/reading", ids[reply]);
+        let bureau = &trial.bureau;
+        async move { bureau.post(&path, json!({ "reason": "waits" })).await }
+    };
+    let erase = |case: usize| {
+        let path = format!("/v1/cases/{}/complainant", cases[case]);
+        let bureau = &trial.bureau;
+        async move { bureau.send(SUPERVISOR, Method::DELETE, &path, None, None).await.ok() }
+    };
+    erase(0).await;
+    assert!(read(0).await.ok().to_string().contains("0777"), "it may be about the other case");
+    erase(1).await;
+    read(0).await.refused(410, "complainant_erased");
+    assert_eq!(read(1).await.ok()["reply"]["text"], "another's");
+    let left = "reply WHERE erased_at IS NOT NULL AND length(wrapped_key) + length(sealed) = 0";
+    assert_eq!(trial.bureau.count(left).await, 1, "nothing is left that a key could open");
 }
 
 async fn a_bare_answer_to_two_cases_is_about_neither(store: TestStore) {
@@ -490,11 +601,14 @@ on_each_engine!(
     receipts_doubled_late_or_out_of_order_do_no_harm,
     a_call_that_is_not_signed_stale_or_replayed_is_refused,
     a_message_that_nothing_is_heard_of_expires_unless_the_gateway_knows_better,
+    a_message_counts_from_when_it_left_however_late_the_gateway_says_so,
     a_message_about_work_that_was_sent_back_tells_nobody_the_next_result,
     a_message_that_was_overtaken_while_it_waited_does_not_leave,
     words_of_a_complainant_do_not_deliver_what_was_never_handed_over,
     a_reply_is_the_complainants_opinion,
     a_reply_that_is_not_plain_waits_for_a_person,
+    replies_are_listed_page_by_page_to_the_last,
+    erasing_a_complainant_takes_the_replies_that_belong_to_no_case,
     a_bare_answer_to_two_cases_is_about_neither,
     messages_leave_at_the_rate_that_was_chosen,
     what_cannot_be_sent_says_why,

@@ -2,10 +2,13 @@
 
 use axum::http::Method;
 use futures_util::future::join_all;
+use onscene_sync_core::id::DocId;
 use serde_json::json;
 
 use super::bureau::{Bureau, DISTRICT, MINUTE, OTHER_SQUAD, SQUAD, text, vending};
 use crate::auth::Role;
+use crate::hub::documents::{self, DocRow};
+use crate::hub::snapshots;
 use crate::jobs::run_due;
 use crate::store::testing::{TestStore, on_each_engine};
 
@@ -47,6 +50,33 @@ async fn cases_that_change_hands_at_once_end_in_one_hand_each(store: TestStore) 
     assert!(report.faults.is_empty(), "{report:?}");
 }
 
+async fn a_case_is_read_as_it_was_when_its_row_was(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let case = bureau.register().await;
+    let id: DocId = case.parse().unwrap();
+    let row = async || {
+        let read = bureau.app.store.with_read("test", id, |tx, id| {
+            Box::pin(async move { documents::rows(tx, [*id], false).await })
+        });
+        read.await.unwrap()[&id]
+    };
+    let load = async |row: DocRow| {
+        let read = bureau.app.store.with_tx("test", row, |tx, row| {
+            Box::pin(async move { documents::load(tx, row).await })
+        });
+        read.await.unwrap()
+    };
+    let before = row().await;
+    // What a transaction meets that reads the row of a case, and its log after somebody wrote to it.
+    bureau.order(&case, SQUAD).await;
+    assert_eq!(load(before).await.len() as u64, before.changes);
+    let whole = load(row().await).await;
+    assert!(whole.len() as u64 > before.changes);
+    snapshots::sum_up(&bureau.app, vec![whole]).await;
+    assert_eq!(bureau.count("snapshot").await, 1);
+    assert_eq!(load(before).await.len() as u64, before.changes, "a newer snapshot is passed over");
+}
+
 async fn two_desks_that_dispatch_one_case_agree_on_one_order(store: TestStore) {
     let bureau = Bureau::new(store).await;
     let case = bureau.register().await;
@@ -84,6 +114,7 @@ async fn two_runners_do_each_job_once(store: TestStore) {
 on_each_engine!(
     a_command_sent_many_times_at_once_is_done_once,
     cases_that_change_hands_at_once_end_in_one_hand_each,
+    a_case_is_read_as_it_was_when_its_row_was,
     two_desks_that_dispatch_one_case_agree_on_one_order,
     two_runners_do_each_job_once,
 );

@@ -190,6 +190,41 @@ async fn a_matter_of_three_handling_periods_is_hard_until_it_is_supervised_on_sc
     assert_eq!(faults(&bureau.app.store).await.unwrap(), Vec::<String>::new());
 }
 
+async fn a_matter_that_was_hard_in_a_month_stays_so_when_it_comes_again_later(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let mut cases: Vec<String> = Vec::new();
+    for days in [0, 5, 0, 20] {
+        bureau.clock.advance(days * DAY);
+        let case = bureau.register().await;
+        bureau.order(&case, SQUAD).await;
+        if let Some(first) = cases.first() {
+            let path = format!("/v1/cases/{case}/repeats");
+            bureau.post(&path, json!({ "case": first, "reason": "again" })).await.ok();
+        }
+        cases.push(case);
+    }
+    let hard = |days: &'static str| {
+        let path = format!("/v1/hard-cases?{days}");
+        let bureau = &bureau;
+        async move { bureau.get_as(SUPERVISOR, &path).await.ok()["hard_cases"].clone() }
+    };
+    // Two periods in November make it no hard case; with December's there are three.
+    assert_eq!(hard("from=2026-11-01&to=2026-11-30").await, json!([]));
+    assert_eq!(hard("from=2026-12-01&to=2026-12-31").await[0]["periods"], 3);
+    bureau.clock.advance(31 * DAY);
+    let again = bureau.register().await;
+    let path = format!("/v1/cases/{again}/repeats");
+    bureau.post(&path, json!({ "case": cases[0], "reason": "again" })).await.ok();
+    let december = hard("from=2026-12-01&to=2026-12-31").await;
+    let of_december = december[0]["cases"].as_array().unwrap();
+    assert_eq!((of_december.len(), &december[0]["periods"]), (4, &json!(3)), "{december}");
+    assert_eq!(hard("from=2027-01-01&to=2027-01-31").await[0]["periods"], 4);
+    bureau.order(&again, SQUAD).await;
+    bureau.supervise(&again, "on_scene").await.ok();
+    let december = hard("from=2026-12-01&to=2026-12-31").await;
+    assert_eq!(december[0]["owed"], false, "it was supervised since: {december}");
+}
+
 async fn a_media_report_is_owed_supervision_by_order_and_on_scene(store: TestStore) {
     let bureau = Bureau::new(store).await;
     let media = bureau.register_as(|body| body["channel"] = json!("media")).await;
@@ -239,6 +274,7 @@ on_each_engine!(
     months_without_a_special_check_are_named,
     hotspots_are_what_makes_up_half_and_open_to_their_cases,
     a_matter_of_three_handling_periods_is_hard_until_it_is_supervised_on_scene,
+    a_matter_that_was_hard_in_a_month_stays_so_when_it_comes_again_later,
     a_media_report_is_owed_supervision_by_order_and_on_scene,
     a_row_of_supervision_that_says_otherwise_is_found,
 );

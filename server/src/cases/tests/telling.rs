@@ -237,6 +237,39 @@ async fn results_that_differ_keep_a_case_open(store: TestStore) {
     assert_eq!(missing(&refused.body), ["agreement"]);
 }
 
+async fn a_case_whose_team_agrees_after_the_week_closes_by_itself(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    let mut one = Phone::new(&bureau, 1, SQUAD).await;
+    let mut two = Phone::new(&bureau, 2, SQUAD).await;
+    let case = bureau.register().await;
+    bureau.order(&case, SQUAD).await;
+    one.catch_up(&bureau).await;
+    two.catch_up(&bureau).await;
+    let visit = text(&bureau.case(&case).await["orders"][0]["inspection"]);
+    let stands = one.conclude(&bureau, &visit, Outcome::Unfounded);
+    two.conclude(&bureau, &visit, Outcome::LongTerm);
+    one.catch_up(&bureau).await;
+    two.catch_up(&bureau).await;
+    one.catch_up(&bureau).await;
+    let told = json!({ "text": "told", "opinion": { "opinion": "satisfied" } });
+    bureau.post(&format!("/v1/cases/{case}/telling"), told).await.ok();
+    bureau.clock.advance(7 * DAY);
+    bureau.run_jobs().await;
+    bureau.clock.advance(DAY);
+    bureau.run_jobs().await;
+    let view = bureau.case(&case).await;
+    assert_eq!((&view["phase"], &view["missing"]), (&json!("told"), &json!(["agreement"])));
+    // They settle on the result that stands: nothing of it is stated in the case.
+    let before = view["orders"][0]["feedback"].clone();
+    one.choose(&visit, stands);
+    one.catch_up(&bureau).await;
+    let view = bureau.case(&case).await;
+    assert_eq!((&view["orders"][0]["feedback"], &view["missing"]), (&before, &json!([])));
+    bureau.clock.advance(DAY);
+    bureau.run_jobs().await;
+    assert_eq!(bureau.case(&case).await["phase"], "closed");
+}
+
 on_each_engine!(
     a_refusal_to_close_names_all_that_is_missing,
     discontent_that_a_person_lets_stand_closes_the_case,
@@ -246,4 +279,5 @@ on_each_engine!(
     a_closed_case_opens_again_for_a_reason_that_is_on_record,
     a_result_with_nothing_to_show_is_kept_and_flagged,
     results_that_differ_keep_a_case_open,
+    a_case_whose_team_agrees_after_the_week_closes_by_itself,
 );

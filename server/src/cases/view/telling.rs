@@ -13,7 +13,7 @@ use serde::Serialize;
 pub struct NotReachedView {
     /// The fact.
     pub id: FactId,
-    /// When.
+    /// When; of a message, when it left.
     pub at: Millis,
     /// Who tried; `null` for the hub, of a message.
     pub by: Option<PersonId>,
@@ -60,8 +60,8 @@ pub struct SettledView {
 }
 
 pub(super) fn not_reached(stated: &Stated<NotReached>) -> NotReachedView {
-    let NotReached { why, text, by, message } = stated.body.clone();
-    NotReachedView { id: stated.fact, at: stated.at, by, why, text, message }
+    let NotReached { why, text, by, message, .. } = stated.body.clone();
+    NotReachedView { id: stated.fact, at: stated.tried_at(), by, why, text, message }
 }
 
 pub(super) fn opinion(opinion: &GivenOpinion) -> OpinionView {

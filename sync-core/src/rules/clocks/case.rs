@@ -34,7 +34,7 @@ pub(super) fn clocks(
     }
     if owes_telling(&registration.body) {
         for (started, stopped) in complainant_spans(record, policy) {
-            let due = telling_due(policy, started.at);
+            let due = told_by(record, policy, started.at, stopped);
             drafts.push(draft(ClockKind::ComplainantFeedback, policy, started, due, stopped));
         }
     }
@@ -125,6 +125,25 @@ pub(super) fn ordered_or_closed(record: &CaseRecord, started: Millis) -> Option<
 
 fn telling_due(policy: &Policy, since: Millis) -> Millis {
     policy.end_of_local_day(since, policy.complainant_days)
+}
+
+/// The same, or the end of the day on which it came out that a message which had left in time did not
+/// arrive: until then nobody could know that the complainant has to be told another way.
+fn told_by(
+    record: &CaseRecord,
+    policy: &Policy,
+    since: Millis,
+    stopped: Option<Stopped>,
+) -> Millis {
+    let mut due = telling_due(policy, since);
+    let owed = |at: Millis| stopped.is_none_or(|stopped| at <= stopped.at);
+    for one in record.not_reached.iter().filter(|one| owed(one.at)) {
+        let left = one.body.left_at.is_some_and(|left| since <= left && left <= due);
+        if left && one.at > due {
+            due = telling_due(policy, one.at);
+        }
+    }
+    due
 }
 
 /// From a result's reaching the command centre to the complainant's being told or known not to be
