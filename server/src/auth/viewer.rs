@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use onscene_sync_core::id::{DeviceId, PersonId, TeamId, UnitId};
 
+use super::grants::{Action, Reach};
 use super::jwk::DeviceKey;
-use super::role::{Action, Reach, Role};
+use super::role::Role;
 use crate::problem::Problem;
 
 /// Who asks. Handlers get it as an argument; every query takes it.

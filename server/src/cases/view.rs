@@ -28,7 +28,7 @@ use self::telling::{NotReachedView, OpinionView};
 use super::record::{Case, load};
 use super::site::SiteForm;
 use super::{CaseError, closing, evidence};
-use crate::duty::shift::{OnDuty, on_duty};
+use crate::duty::presence::{OnDuty, on_duty};
 use crate::evidence::view::{self as files, FileView};
 use crate::messages::outbox::{self, Message};
 use crate::store::{RowExt as _, StoreError, Tx};
