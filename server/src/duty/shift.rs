@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 
 use super::DutyError;
 use crate::audit::{self, Deed, Entry};
-use crate::auth::{SWEEP, Sweep};
+use crate::auth::Sweep;
 use crate::cases::project::name;
 use crate::hub::inconsistent;
 use crate::store::{RowExt as _, StoreError, Tx};
@@ -199,13 +199,10 @@ pub async fn list(
     (from, until): (Millis, Millis),
 ) -> Result<Vec<Shift>, DutyError> {
     let sql = format!(
-        "{SWEEP} {SELECT} JOIN sweep s ON s.unit_id = d.unit_id WHERE d.removed_at IS NULL \
+        "{SELECT} JOIN sweep s ON s.unit_id = d.unit_id WHERE d.removed_at IS NULL \
          AND (p.closed_at IS NULL OR d.until_at <= p.closed_at) AND d.until_at > $4 AND d.from_at < $5 ORDER BY d.from_at, d.id LIMIT $6"
     );
-    let query = sqlx::query(AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below));
+    let query = sweep.query(AssertSqlSafe(sql));
     let query = query.bind(from.0).bind(until.0).bind(MOST + 1);
     let rows = query.fetch_all(tx.conn()).await.map_err(StoreError::from)?;
     if i64::try_from(rows.len()).unwrap_or(i64::MAX) > MOST {

@@ -12,7 +12,7 @@ use super::super::people::require_locked;
 use super::super::units::select;
 use super::{Shifts, hand};
 use crate::app::App;
-use crate::auth::{Action, SWEEP, Sweep, Viewer};
+use crate::auth::{Action, Sweep, Viewer};
 use crate::cases::record::policy_in_force;
 use crate::duty::DutyError;
 use crate::duty::month::{self, Directory};
@@ -73,16 +73,9 @@ async fn directory(tx: &mut Tx, sweep: &Sweep) -> Result<Directory, StoreError> 
     for unit in select(tx, sweep).await? {
         directory.unit(unit.id, &unit.name);
     }
-    let sql = format!(
-        "{SWEEP} SELECT p.person_id, p.unit_id, p.name FROM person p \
-         JOIN sweep s ON s.unit_id = p.unit_id WHERE p.closed_at IS NULL ORDER BY p.person_id"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below))
-        .fetch_all(tx.conn())
-        .await?;
+    const SQL: &str = "SELECT p.person_id, p.unit_id, p.name FROM person p \
+         JOIN sweep s ON s.unit_id = p.unit_id WHERE p.closed_at IS NULL ORDER BY p.person_id";
+    let rows = sweep.query(SQL).fetch_all(tx.conn()).await?;
     for row in rows {
         let unit = UnitId::from_bytes(row.array("unit_id")?);
         let person = PersonId::from_bytes(row.array("person_id")?);

@@ -11,7 +11,7 @@ use super::super::{Problem, teams, units};
 use super::{Appoint, Person, PersonRecord, PostHeld, has_left};
 use crate::audit::{self, Deed, Entry};
 use crate::auth::signin::account;
-use crate::auth::{Action, Role, SWEEP, Scope, Sweep, Viewer, enrol, role_column};
+use crate::auth::{Action, Role, Scope, Sweep, Viewer, enrol, role_column};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 const COLUMNS: &str =
@@ -24,13 +24,11 @@ pub(super) async fn select(
     limit: u32,
 ) -> Result<Vec<Person>, StoreError> {
     let sql = format!(
-        "{SWEEP} SELECT {COLUMNS} FROM person p JOIN sweep s ON s.unit_id = p.unit_id \
+        "SELECT {COLUMNS} FROM person p JOIN sweep s ON s.unit_id = p.unit_id \
          WHERE p.person_id > $4 ORDER BY p.person_id LIMIT $5"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below))
+    let rows = sweep
+        .query(sqlx::AssertSqlSafe(sql))
         .bind(&after.as_bytes()[..])
         .bind(i64::from(limit))
         .fetch_all(tx.conn())
