@@ -181,7 +181,8 @@ impl App {
     ///
     /// # Errors
     /// When the signatures of this build do not work.
-    pub fn at_public_url(mut self, public_url: &str) -> Result<Self, SelfTestFailed> {
+    #[cfg(test)]
+    pub(crate) fn at_public_url(mut self, public_url: &str) -> Result<Self, SelfTestFailed> {
         let mut config = Config::clone(&self.config);
         public_url.clone_into(&mut config.http.public_url);
         self.auth = Arc::new(Auth::new(&self.keys.token_seed, &config)?);
@@ -193,7 +194,8 @@ impl App {
     ///
     /// # Errors
     /// When its address is none.
-    pub fn with_gateway(mut self, sms: &Sms) -> Result<Self, GatewayError> {
+    #[cfg(test)]
+    pub(crate) fn with_gateway(mut self, sms: &Sms) -> Result<Self, GatewayError> {
         self.gateway = gateway(sms, self.clock.clone(), self.random.clone())?;
         let mut config = Config::clone(&self.config);
         config.sms = sms.clone();

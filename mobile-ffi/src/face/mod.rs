@@ -15,7 +15,8 @@
 //! |---|---|
 //! | `core` | opening, closing, the one lock, panics |
 //! | `host`, `log` | what the platform lends |
-//! | `account`, `recording`, `arrival`, `evidence`, `sync` | what a person does, and its delivery |
+//! | `account`, `recording`, `arrival`, `evidence` | what a person does |
+//! | `sync`, `upload` | its delivery |
 //! | `meeting`, `former` | colleagues' phones, and files of a phone before this one |
 //! | `work`, `case`, `history`, `conflicts`, `outbox` | what a person sees |
 //! | `care` | damage, memory, a key that is gone |
@@ -42,6 +43,7 @@ mod recording;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod work;
 
 pub use self::core::{CoreInfo, PhoneConfig, PhoneCore, core_info};
@@ -55,8 +57,8 @@ pub use case::{CaseOrder, PhoneCase};
 pub use conflicts::{RivalAnswers, RivalAuthor, RivalOutcome, RivalSite, VisitConflicts};
 pub use error::{HostFailure, KeyFault, MeetingFault, PhoneError, StorageFault};
 pub use evidence::{
-    EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileRange,
-    FileRequest, FileState, FileStep, MediaKind, UnfinishedFile, UnknownFile,
+    EvidenceCapture, EvidenceFile, EvidencePlace, EvidenceRecord, FileCounts, FileState, MediaKind,
+    UnfinishedFile, UnknownFile,
 };
 pub use former::FormerFile;
 pub use history::{HistoryEntry, HistoryEvent};
@@ -67,6 +69,7 @@ pub use outbox::{PhoneEvent, PhoneEventKind, PhoneRecord, RecordCounts, RecordSt
 pub use place::{Datum, FixProvider, PhoneFix, PhoneSite, Place, SiteShape};
 pub use recording::{ChecklistAnswer, PatrolFinding, VisitOutcome, VisitReport};
 pub use sync::{PhoneHeader, PhoneReply, PhoneRequest, ReplyTaken, SyncStep, WaitFor};
+pub use upload::{FileRange, FileRequest, FileStep};
 pub use work::{CasePhase, PhoneRecheck, PhoneWork, WorkCursor, WorkSearch};
 
 uniffi::setup_scaffolding!();

@@ -350,7 +350,7 @@ pub fn author_of(body: &Body) -> Option<PersonId> {
     }
 }
 
-/// What kind of fact it is.
+/// What a kind of fact is called, in the log and on a case's history.
 #[must_use]
 pub const fn kind_of(body: &Body) -> &'static str {
     match body {
@@ -384,7 +384,15 @@ pub const fn kind_of(body: &Body) -> &'static str {
         Body::RecheckOrdered(_) => "recheck_ordered",
         Body::Rechecked(_) => "rechecked",
         Body::Supervised(_) => "supervised",
-        _ => "of_a_phone",
+        Body::Accepted(_) => "accepted",
+        Body::Arrival(_) => "arrival",
+        Body::Note(_) => "note",
+        Body::Evidence(_) => "evidence",
+        Body::Outcome(_) => "outcome",
+        Body::Told(_) => "told",
+        Body::Withdrawal(_) => "withdrawal",
+        Body::Finding(_) => "finding",
+        Body::SiteCorrection(_) => "site_correction",
     }
 }
 

@@ -11,8 +11,9 @@ use sqlx::query::Query;
 
 use super::dpop::{ProofError, Request};
 use super::gate::{DPOP, DPOP_NONCE};
+use super::grants::{Action, Reach};
 use super::jwk::{DeviceKey, Thumbprint};
-use super::role::{Action, Reach, Role};
+use super::role::Role;
 use super::signin::session;
 use super::staff;
 use super::token::{Subject, TokenError};

@@ -11,8 +11,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
+use super::grants::{Action, Reach};
 use super::jwk::DeviceKey;
-use super::role::{Action, Reach};
 use super::viewer::forbidden;
 use super::{api_key, credentials};
 use crate::app::App;

@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`gate`] | routes, each with the access it demands |
-//! | [`role`], [`viewer`] | who may do what, and how far it reaches |
+//! | [`role`], [`grants`], [`viewer`] | what posts there are, who may do what, and how far it reaches |
 //! | [`token`], [`dpop`], [`jwk`] | a phone's access token and the proof that it is the phone's |
 //! | [`enrol`], [`refresh`] | how a phone comes to its tokens |
 //! | [`signin`] | how people at desks sign in |
@@ -20,6 +20,7 @@ mod credentials;
 pub mod dpop;
 pub mod enrol;
 pub mod gate;
+pub mod grants;
 pub mod jwk;
 pub(crate) mod nonce;
 pub mod refresh;
@@ -35,7 +36,8 @@ pub(crate) mod tests;
 
 pub(crate) use credentials::role_column;
 pub use gate::{Access, Proven, Route, Routes, Words};
-pub use role::{Action, Reach, Role};
+pub use grants::{Action, Reach};
+pub use role::Role;
 pub use viewer::{SWEEP, Scope, Seat, Sweep, Viewer};
 
 /// What recognises callers: part of [`App`](crate::app::App).

@@ -6,9 +6,13 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use onscene_sync_core::id::{DeviceId, PersonId, TeamId, UnitId};
+use sqlx::any::{Any, AnyArguments};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
+use super::grants::{Action, Reach};
 use super::jwk::DeviceKey;
-use super::role::{Action, Reach, Role};
+use super::role::Role;
 use crate::problem::Problem;
 
 /// Who asks. Handlers get it as an argument; every query takes it.
@@ -50,7 +54,7 @@ pub enum Scope {
     Bureau,
 }
 
-/// The units that a list goes through: bind it to [`SWEEP`].
+/// The units that a list goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sweep {
     /// Start at the top, whatever `unit` says.
@@ -68,6 +72,18 @@ pub const SWEEP: &str = "WITH RECURSIVE sweep (unit_id) AS (
         UNION ALL
         SELECT u.unit_id FROM unit u JOIN sweep s ON u.parent = s.unit_id WHERE $3 = 1
     ) ";
+
+impl Sweep {
+    /// A query over these units: `rest` follows [`SWEEP`], with parameters of its own from $4 on.
+    #[must_use]
+    pub fn query<'q>(&self, rest: impl SqlSafeStr) -> Query<'q, Any, AnyArguments> {
+        let rest = rest.into_sql_str();
+        sqlx::query(AssertSqlSafe(format!("{SWEEP}{}", rest.as_str())))
+            .bind(i64::from(self.everything))
+            .bind(self.unit.as_bytes().to_vec())
+            .bind(i64::from(self.below))
+    }
+}
 
 impl Viewer {
     /// Refuses unless this person may do `action` to what belongs to `scope`.

@@ -13,7 +13,7 @@ use super::project::name;
 use super::record::{Case, Stated, load};
 use super::{CaseError, required_text};
 use crate::app::App;
-use crate::auth::{SWEEP, Sweep};
+use crate::auth::Sweep;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Takes a step. The case may be closed: what was done badly stays badly done.
@@ -121,19 +121,16 @@ pub struct Filter {
 /// # Errors
 /// When the database refuses.
 pub async fn list(tx: &mut Tx, filter: &Filter) -> Result<Vec<Row>, StoreError> {
-    let sql = format!(
-        "{SWEEP} SELECT fact_id, case_id, unit_id, step, cause, taken_at, concluded_at \
+    const SQL: &str = "SELECT fact_id, case_id, unit_id, step, cause, taken_at, concluded_at \
          FROM measure \
          WHERE unit_id IN (SELECT unit_id FROM sweep) AND ($4 = 0 OR concluded_at IS NULL) \
          AND (taken_at < $5 OR (taken_at = $5 AND fact_id < $6)) \
-         ORDER BY taken_at DESC, fact_id DESC LIMIT $7"
-    );
+         ORDER BY taken_at DESC, fact_id DESC LIMIT $7";
     let first = (Millis(i64::MAX), FactId::from_bytes([0xff; 16]));
     let (at, fact) = filter.after.unwrap_or(first);
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(filter.sweep.everything))
-        .bind(&filter.sweep.unit.as_bytes()[..])
-        .bind(i64::from(filter.sweep.below))
+    let rows = filter
+        .sweep
+        .query(SQL)
         .bind(i64::from(filter.open))
         .bind(at.0)
         .bind(&fact.as_bytes()[..])

@@ -95,11 +95,7 @@ pub async fn register(
 }
 
 fn check(new: &Registration, now: Millis) -> Result<(), CaseError> {
-    let key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if new.matter.is_empty()
-        || new.matter.len() > matters::KEY_CHARS
-        || !new.matter.chars().all(key)
-    {
+    if !matters::is_key(&new.matter) {
         return Err(CaseError::Invalid {
             field: "matter",
             why: format!(

@@ -28,7 +28,8 @@ use self::telling::{NotReachedView, OpinionView};
 use super::record::{Case, load};
 use super::site::SiteForm;
 use super::{CaseError, closing, evidence};
-use crate::duty::shift::{OnDuty, on_duty};
+use crate::audit::entry::kind_of;
+use crate::duty::presence::{OnDuty, on_duty};
 use crate::evidence::view::{self as files, FileView};
 use crate::messages::outbox::{self, Message};
 use crate::store::{RowExt as _, StoreError, Tx};
@@ -386,7 +387,7 @@ fn history(case: &Case) -> Vec<Entry> {
         .facts
         .iter()
         .filter_map(|(id, fact)| match fact.author {
-            Author::Hub(at) => Some(Entry { id: *id, at, kind: kind(&fact.body) }),
+            Author::Hub(at) => Some(Entry { id: *id, at, kind: kind_of(&fact.body) }),
             Author::Device(_) => None,
         })
         .collect();
@@ -397,48 +398,4 @@ fn history(case: &Case) -> Vec<Entry> {
 fn supervised(stated: &Stated<Supervised>) -> SupervisedView {
     let Supervised { manner, handling, result, by } = stated.body.clone();
     SupervisedView { id: stated.fact, at: stated.at, manner, handling, result, by }
-}
-
-fn kind(body: &Body) -> &'static str {
-    match body {
-        Body::Accepted(_) => "accepted",
-        Body::Arrival(_) => "arrival",
-        Body::Note(_) => "note",
-        Body::Evidence(_) => "evidence",
-        Body::Outcome(_) => "outcome",
-        Body::Told(_) => "told",
-        Body::Withdrawal(_) => "withdrawal",
-        Body::Finding(_) => "finding",
-        Body::SiteCorrection(_) => "site_correction",
-        Body::Registered(_) => "registered",
-        Body::CoordinationOpened(_) => "coordination_opened",
-        Body::Ordered(_) => "ordered",
-        Body::OrderReceived(_) => "order_received",
-        Body::OrderWithdrawn(_) => "order_withdrawn",
-        Body::Judged(_) => "judged",
-        Body::ReviewSettled(_) => "review_settled",
-        Body::Overdue(_) => "overdue",
-        Body::FedBack(_) => "fed_back",
-        Body::Returned(_) => "returned",
-        Body::Urged(_) => "urged",
-        Body::ComplainantTold(_) => "complainant_told",
-        Body::Closed(_) => "closed",
-        Body::Reopened(_) => "reopened",
-        Body::TakenBack(_) => "taken_back",
-        Body::ToldOnScene(_) => "told_on_scene",
-        Body::MeasureTaken(_) => "measure_taken",
-        Body::MeasureConcluded(_) => "measure_concluded",
-        Body::Refused(_) => "refused",
-        Body::AnsweredFrom(_) => "answered_from",
-        Body::RepeatOf(_) => "repeat_of",
-        Body::RepeatTakenBack(_) => "repeat_taken_back",
-        Body::Originated(_) => "originated",
-        Body::RecheckOrdered(_) => "recheck_ordered",
-        Body::Rechecked(_) => "rechecked",
-        Body::Supervised(_) => "supervised",
-        Body::NotReached(_) => "not_reached",
-        Body::ToldByMessage(_) => "told_by_message",
-        Body::OpinionGiven(_) => "opinion_given",
-        Body::OpinionSettled(_) => "opinion_settled",
-    }
 }

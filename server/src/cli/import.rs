@@ -11,7 +11,7 @@ use onscene_sync_core::place::Datum;
 
 use super::CliError;
 use crate::app::App;
-use crate::auth::role::{Action, Reach, Role};
+use crate::auth::{Action, Reach, Role};
 use crate::config::Config;
 use crate::intake::import::table::{Line, Table};
 use crate::intake::import::{Report, import, open311, sheet};

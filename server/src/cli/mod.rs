@@ -26,9 +26,12 @@ use crate::hub::recover::RecoverError;
 use crate::phone::cli::{PhoneArgs, PhoneError};
 use crate::store::{Store, StoreError};
 
-/// Onscene: offline-first field inspection with provable arrival.
+/// Onscene (到场): a city bureau's field work, recorded offline, with arrivals that can be proven.
+///
+/// `onscene demo` shows all of it at work. The server of a bureau is called the hub: `onscene serve` runs
+/// it, and `onscene phone` plays an inspector's phone.
 #[derive(Debug, Parser)]
-#[command(name = "onscene", version, about)]
+#[command(name = "onscene", version)]
 pub struct Cli {
     /// Configuration file (TOML). Variables `ONSCENE_<SECTION>__<KEY>` take precedence over it.
     #[arg(long, short, env = "ONSCENE_CONFIG", global = true, value_name = "FILE")]
@@ -56,7 +59,7 @@ enum Command {
     /// Take the sealed evidence of a case out of the hub, and check such a file anywhere.
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
-    /// Repeat the draw of cases for a recheck.
+    /// Repeat the weekly draw of closed cases that are looked at again, from its published files.
     #[command(subcommand)]
     Draw(draw::DrawCommand),
     /// Deliver what a phone that lost the key to its store handed in as a recovery file.
@@ -76,7 +79,7 @@ enum Command {
     /// Look after the vault of complainants.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
-    /// Write the API's description (OpenAPI 3.1) to standard output, for generators of clients.
+    /// Write the API's description (OpenAPI 3.1) to standard output: client libraries are generated from it.
     Openapi,
     /// Watch a day of a district bureau: the hub and 25 phones on a clock that runs fast.
     Demo(DemoArgs),

@@ -60,13 +60,14 @@ pub struct DemoArgs {
     /// Folder of the hub's data and the phones. A second run goes on where the first stopped.
     #[arg(long, default_value = "data/demo", value_name = "FOLDER")]
     pub dir: PathBuf,
-    /// Decides everything that chance decides, on a folder's first run.
+    /// A number that all chance follows from: another one makes another day. Counts on a folder's first
+    /// run.
     #[arg(long, default_value_t = 12_345)]
     pub seed: u64,
     /// Port on 127.0.0.1, on a folder's first run; 0 takes a free one.
     #[arg(long, default_value_t = 8461)]
     pub port: u16,
-    /// End after the table instead of staying up.
+    /// End after the day and its table of sums, instead of keeping the hub up to look around in.
     #[arg(long)]
     pub exit: bool,
 }

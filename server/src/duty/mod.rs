@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`shift`] | shifts of the roster, who is on now, who has taken over |
+//! | [`shift`] | shifts of the roster |
+//! | [`presence`] | who is on now, who has taken over |
 //! | [`gaps`] | when nobody is at the desk |
 //! | [`month`] | a roster from a table |
 //! | [`tree`] | the units above a unit |
@@ -11,6 +12,7 @@
 
 pub mod gaps;
 pub mod month;
+pub mod presence;
 pub mod shift;
 pub mod tree;
 

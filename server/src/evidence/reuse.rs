@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
-use crate::auth::{SWEEP, Sweep};
+use crate::auth::Sweep;
 use crate::picture::likeness::{BANDS, Likeness, RADIUS};
 use crate::store::{RowExt as _, StoreError, Tx};
 
@@ -220,7 +220,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<Flag>, StoreError> {
     let sql = format!(
-        "{SWEEP} SELECT {COLUMNS} FROM reuse r \
+        "SELECT {COLUMNS} FROM reuse r \
          LEFT JOIN dispatch_order o ON o.inspection = r.doc_id \
          LEFT JOIN evidence e ON e.fact_id = r.fact_id \
          LEFT JOIN device d ON d.device = e.device \
@@ -228,10 +228,8 @@ pub async fn list(
          WHERE COALESCE(o.unit_id, p.unit_id) IN (SELECT unit_id FROM sweep) \
          AND ($4 = 1 OR r.settled_at IS NULL) AND r.id < $5 ORDER BY r.id DESC LIMIT $6"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below))
+    let rows = sweep
+        .query(sqlx::AssertSqlSafe(sql))
         .bind(i64::from(all))
         .bind(before)
         .bind(i64::from(limit))

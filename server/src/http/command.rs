@@ -13,6 +13,7 @@ use super::idempotency::{Command, IdempotencyKey, Reply};
 use crate::app::App;
 use crate::auth::{Action, Scope, Viewer};
 use crate::cases::CaseError;
+use crate::cases::act::{Act, act};
 use crate::cases::project::unit_of;
 use crate::cases::record::Stated;
 use crate::cases::view::{CaseView, show};
@@ -98,6 +99,14 @@ where
     pokes.into_iter().for_each(|poke| app.pokes.ring(poke));
     app.jobs.wake();
     Ok(Commanded(reply))
+}
+
+/// Does one of the commands that [`Act`] names.
+pub(super) async fn do_act(call: Call, what: Act) -> Result<Commanded, Problem> {
+    command(call, what, |tx, app, call, what| {
+        Box::pin(async move { Ok(act(tx, app, call.case, call.viewer.person, what).await?) })
+    })
+    .await
 }
 
 async fn perform<I, F>(

@@ -19,7 +19,7 @@ use super::fields::Name;
 use super::page;
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
-use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer, role_column};
+use crate::auth::{Access, Action, Routes, Scope, Sweep, Viewer, role_column};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The routes of this resource.
@@ -189,16 +189,15 @@ const COLUMNS: &str = "d.device, d.person_id, p.unit_id, p.role, d.model, d.key_
 async fn select(tx: &mut Tx, wanted: &Wanted) -> Result<Vec<Device>, StoreError> {
     let person = if wanted.person.is_some() { "AND d.person_id = $7" } else { "" };
     let sql = format!(
-        "{SWEEP} SELECT {COLUMNS} FROM device d JOIN person p ON p.person_id = d.person_id \
+        "SELECT {COLUMNS} FROM device d JOIN person p ON p.person_id = d.person_id \
          JOIN sweep s ON s.unit_id = p.unit_id \
          WHERE (d.enrolled_at > $4 OR (d.enrolled_at = $4 AND d.device > $5)) {person} \
          ORDER BY d.enrolled_at, d.device LIMIT $6"
     );
     let (at, device) = wanted.after.unwrap_or((i64::MIN, DeviceId::from_bytes([0; 8])));
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(wanted.sweep.everything))
-        .bind(&wanted.sweep.unit.as_bytes()[..])
-        .bind(i64::from(wanted.sweep.below))
+    let query = wanted
+        .sweep
+        .query(sqlx::AssertSqlSafe(sql))
         .bind(at)
         .bind(device.as_bytes().to_vec())
         .bind(i64::from(wanted.limit));

@@ -13,11 +13,12 @@
 //! | `POST /v1/duty/imports` | a table as CSV, see [`crate::duty::month`] → [`Shifts`] |
 //! | `POST /v1/duty/sign-on`, `/v1/duty/sign-off` | `{}` → [`Shift`]: "I am here", "I leave" |
 
+mod import;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::NoContent;
-use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::id::{PersonId, UnitId};
 use onscene_sync_core::time::Millis;
 use schemars::JsonSchema;
@@ -25,21 +26,18 @@ use serde::{Deserialize, Serialize};
 
 use super::cases::Nothing;
 use super::etag::{IfMatch, Tagged, changed};
-use super::extract::{BodyBytes, JsonBody, PathOf, QueryOf};
+use super::extract::{JsonBody, PathOf, QueryOf};
 use super::idempotency::{Command, IdempotencyKey, Made};
 use super::people::{Person, has_left, require_locked};
 use super::units::{require, select};
 use super::{Problem, statistics};
 use crate::app::App;
-use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
-use crate::cases::record::policy_in_force;
+use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::duty::DutyError;
 use crate::duty::gaps::{Gap, gaps};
-use crate::duty::month::{self, Directory};
-use crate::duty::shift::{
-    self, Hand, OnDuty, Plan, Shift, ShiftPost, all_on_duty, list, sign_off, sign_on,
-};
-use crate::store::{RowExt as _, StoreError, Tx};
+use crate::duty::presence::{OnDuty, all_on_duty, sign_off, sign_on};
+use crate::duty::shift::{self, Hand, Plan, Shift, ShiftPost, list};
+use crate::store::{StoreError, Tx};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {
@@ -68,7 +66,7 @@ pub fn routes() -> Routes {
         .post("/v1/duty/shifts/{id}/swap", managing, swap)
         .about("Lets two people swap shifts.")
         .with(|operation| operation.may_refuse(&[409, 412]))
-        .post("/v1/duty/imports", managing, import)
+        .post("/v1/duty/imports", managing, import::import)
         .about("Takes a table of shifts, wholly or not at all.")
         .with(|operation| {
             operation.takes_bytes("text/csv");
@@ -359,78 +357,6 @@ async fn swap(
         })
     });
     Ok(Json(Shifts { shifts: swapped.await?.to_vec() }))
-}
-
-async fn import(
-    State(app): State<App>,
-    viewer: Viewer,
-    key: IdempotencyKey,
-    BodyBytes(file): BodyBytes,
-) -> Result<Made<Shifts>, Problem> {
-    let sweep = viewer.sweep(Action::ManageDuty, None)?;
-    let offset = policy_in_force()?.utc_offset_min;
-    let command = Command::new(viewer.person, key, "duty_import", &sha256(&file))?;
-    let input = (hand(&app, &viewer), sweep, (file, offset), command);
-    let taken = app.store.with_tx("duty.import", input, |tx, (hand, sweep, table, command)| {
-        Box::pin(async move {
-            if let Some(reply) = command.begin(tx, hand.at).await? {
-                return Ok(reply);
-            }
-            let shifts = take_table(tx, sweep, &table.0, table.1, *hand).await?;
-            command.made(tx, &Shifts { shifts }).await
-        })
-    });
-    Ok(taken.await?.into())
-}
-
-async fn take_table(
-    tx: &mut Tx,
-    sweep: &Sweep,
-    file: &[u8],
-    offset: i32,
-    hand: Hand,
-) -> Result<Vec<Shift>, Problem> {
-    let directory = directory(tx, sweep).await?;
-    let plans = month::read(file.to_vec(), &directory, offset).map_err(DutyError::Lines)?;
-    let mut people: Vec<_> = plans.iter().map(|(_, plan)| plan.person).collect();
-    people.sort_unstable();
-    people.dedup();
-    for person in people {
-        require_locked(tx, person).await?;
-    }
-    let (mut shifts, mut wrong) = (Vec::with_capacity(plans.len()), Vec::new());
-    for (line, plan) in plans {
-        match shift::plan(tx, &plan, hand).await {
-            Ok(shift) => shifts.push(shift),
-            Err(DutyError::Store(error)) => return Err(error.into()),
-            Err(error) => wrong.push(month::WrongLine { line, why: error.to_string() }),
-        }
-    }
-    if wrong.is_empty() { Ok(shifts) } else { Err(DutyError::Lines(wrong).into()) }
-}
-
-/// The open units of `sweep` and their people.
-async fn directory(tx: &mut Tx, sweep: &Sweep) -> Result<Directory, StoreError> {
-    let mut directory = Directory::default();
-    for unit in select(tx, sweep).await? {
-        directory.unit(unit.id, &unit.name);
-    }
-    let sql = format!(
-        "{SWEEP} SELECT p.person_id, p.unit_id, p.name FROM person p \
-         JOIN sweep s ON s.unit_id = p.unit_id WHERE p.closed_at IS NULL ORDER BY p.person_id"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below))
-        .fetch_all(tx.conn())
-        .await?;
-    for row in rows {
-        let unit = UnitId::from_bytes(row.array("unit_id")?);
-        let person = PersonId::from_bytes(row.array("person_id")?);
-        directory.person(person, unit, &row.text("name")?);
-    }
-    Ok(directory)
 }
 
 async fn arrive(

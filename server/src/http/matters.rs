@@ -13,13 +13,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use onscene_sync_core::fact::body::CaseClass;
+use onscene_sync_core::time::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::etag::{IfMatch, Tagged, changed};
 use super::extract::{JsonBody, PathOf};
-use super::fields::Name;
+use super::fields::{Key, Name};
 use super::idempotency::{Command, IdempotencyKey, Made};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
@@ -73,8 +74,8 @@ pub struct ChangeMatter {
 /// `POST /v1/matters`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddMatter {
-    /// Its key: a-z, 0-9 and _. It stays for ever.
-    pub key: String,
+    /// Its key. It stays for ever.
+    pub key: Key,
     /// The rest.
     #[serde(flatten)]
     pub about: ChangeMatter,
@@ -105,14 +106,9 @@ async fn add(
     JsonBody(body): JsonBody<AddMatter>,
 ) -> Result<Made<Matter>, Problem> {
     let command = Command::new(viewer.person, key, "matter", &body)?;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if body.key.is_empty() || body.key.len() > KEY_CHARS || !body.key.chars().all(plain) {
-        let detail = format!("`key` has 1 to {KEY_CHARS} of a-z, 0-9 and _");
-        return Err(Problem::invalid(detail).with("field", "key"));
-    }
     let now = app.now();
     let closed_at = (!body.about.active).then_some(now);
-    let matter = matter(body.key, body.about, 1, now, closed_at);
+    let matter = matter(body.key.into(), body.about, 1, now, closed_at);
     let entry = Entry::new(Deed::MatterAdded, now).by(viewer.person).detail(matter.key.clone());
     let input = (command, matter, viewer.person, entry);
     let added = app.store.with_tx("matters.add", input, |tx, (command, matter, by, entry)| {
@@ -162,8 +158,8 @@ fn matter(
     key: String,
     about: ChangeMatter,
     version: i64,
-    changed_at: onscene_sync_core::time::Millis,
-    closed_at: Option<onscene_sync_core::time::Millis>,
+    changed_at: Millis,
+    closed_at: Option<Millis>,
 ) -> Matter {
     let ChangeMatter { zh, en, class, handling, grave, public, active: _ } = about;
     let (zh, en) = (zh.into(), en.into());

@@ -23,9 +23,8 @@ use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::cases::site::SiteForm;
-use crate::intake::repeats::{
-    Chain, Subject, Suggestion, chain, link, subject, suggest, take_back,
-};
+use crate::intake::candidates::{Subject, Suggestion, subject, suggest};
+use crate::intake::repeats::{Chain, chain, link, take_back};
 
 /// The routes of this resource.
 pub fn routes() -> Routes {

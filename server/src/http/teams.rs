@@ -18,7 +18,7 @@ use super::idempotency::{Command, IdempotencyKey, Made};
 use super::units;
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
-use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
+use crate::auth::{Access, Action, Routes, Scope, Sweep, Viewer};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The routes of this resource.
@@ -111,16 +111,9 @@ async fn create(
 }
 
 async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Team>, StoreError> {
-    let sql = format!(
-        "{SWEEP} SELECT t.team_id, t.unit_id, t.name, t.created_at \
-         FROM team t JOIN sweep s ON s.unit_id = t.unit_id ORDER BY t.team_id"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below))
-        .fetch_all(tx.conn())
-        .await?;
+    const SQL: &str = "SELECT t.team_id, t.unit_id, t.name, t.created_at \
+         FROM team t JOIN sweep s ON s.unit_id = t.unit_id ORDER BY t.team_id";
+    let rows = sweep.query(SQL).fetch_all(tx.conn()).await?;
     rows.iter().map(read).collect()
 }
 

@@ -19,8 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::cases::{Saying, do_act};
-use super::command::{Call, Commanded};
+use super::cases::Saying;
+use super::command::{Call, Commanded, do_act};
 use super::extract::{JsonBody, PathOf};
 use super::idempotency::IdempotencyKey;
 use crate::app::App;

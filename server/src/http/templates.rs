@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use super::etag::{IfMatch, Tagged, changed};
 use super::extract::{JsonBody, PathOf};
+use super::fields::Key;
 use super::idempotency::{Command, IdempotencyKey, Made};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
 use crate::auth::{Access, Action, Routes, Viewer};
-use crate::intake::matters::KEY_CHARS;
 use crate::messages::template::{Template, check, find, insert, list, replace};
 use crate::vault::guard;
 
@@ -63,8 +63,8 @@ pub struct ChangeTemplate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddTemplate {
-    /// Its key: a-z, 0-9 and _. It stays for ever.
-    pub key: String,
+    /// Its key. It stays for ever.
+    pub key: Key,
     /// The text, with `{number}`, `{matter}`, `{result}` and `{date}` to be filled in.
     pub text: String,
     /// It asks for an opinion: a reply of 1, 2 or 3 is taken as one.
@@ -96,14 +96,10 @@ async fn add(
     JsonBody(body): JsonBody<AddTemplate>,
 ) -> Result<Made<Template>, Problem> {
     let command = Command::new(viewer.person, idempotency, "template", &body)?;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if body.key.is_empty() || body.key.len() > KEY_CHARS || !body.key.chars().all(plain) {
-        let detail = format!("`key` has 1 to {KEY_CHARS} of a-z, 0-9 and _");
-        return Err(Problem::invalid(detail).with("field", "key"));
-    }
     refuse_bad(&body.text)?;
     let AddTemplate { key, text, asks } = body;
     let changed_at = app.now();
+    let key = key.into();
     let template = Template { key, text, asks, version: 1, changed_at, closed_at: None };
     let input = (template, viewer.person, command);
     let added = app.store.with_tx("templates.add", input, |tx, (template, by, command)| {

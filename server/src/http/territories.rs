@@ -27,7 +27,7 @@ use crate::app::App;
 use crate::auth::{Access, Action, Routes, Scope, Viewer};
 use crate::cases::record::load;
 use crate::cases::site::SiteForm;
-use crate::territory::geometry::{Geometry, OutlineDatum, OutlineError};
+use crate::territory::outline::{Geometry, OutlineDatum, OutlineError};
 use crate::territory::record::{Outline, Territory, find, replace};
 use crate::territory::suggest::{Suggestions, suggest};
 

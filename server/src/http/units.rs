@@ -19,7 +19,7 @@ use super::fields::Name;
 use super::idempotency::{Command, IdempotencyKey, Made};
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
-use crate::auth::{Access, Action, Routes, SWEEP, Scope, Sweep, Viewer};
+use crate::auth::{Access, Action, Routes, Scope, Sweep, Viewer};
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// The routes of this resource.
@@ -149,16 +149,9 @@ async fn rename(
 /// # Errors
 /// When the database refuses.
 pub async fn select(tx: &mut Tx, sweep: &Sweep) -> Result<Vec<Unit>, StoreError> {
-    let sql = format!(
-        "{SWEEP} SELECT u.unit_id, u.parent, u.name, u.created_at \
-         FROM unit u JOIN sweep s ON s.unit_id = u.unit_id ORDER BY u.unit_id"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below))
-        .fetch_all(tx.conn())
-        .await?;
+    const SQL: &str = "SELECT u.unit_id, u.parent, u.name, u.created_at \
+         FROM unit u JOIN sweep s ON s.unit_id = u.unit_id ORDER BY u.unit_id";
+    let rows = sweep.query(SQL).fetch_all(tx.conn()).await?;
     rows.iter().map(read).collect()
 }
 

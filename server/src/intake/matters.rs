@@ -23,6 +23,13 @@ const NEAR: f64 = 0.25;
 /// Kinds named at most when one is not known.
 const NAMED: usize = 3;
 
+/// Whether a text may be a key of reference data: 1 to [`KEY_CHARS`] of a-z, 0-9 and _.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    (1..=KEY_CHARS).contains(&text.len()) && text.chars().all(plain)
+}
+
 /// How a unit may close a matter of a kind, unless its outcome says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

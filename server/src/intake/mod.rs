@@ -5,13 +5,15 @@
 //! | [`matters`] | kinds of matter, the reference data that an administrator keeps |
 //! | [`at_once`] | what is not the bureau's, and what an earlier case answers |
 //! | [`trace`] | what repeats are looked for by, one row for each case |
-//! | [`repeats`] | cases that are likely one matter, and the chains that people make of them |
+//! | [`candidates`] | cases that may be one matter |
+//! | [`repeats`] | what people decide about them, and the chains that come of it |
 //! | [`suggestions`] | what citizens suggest, by period, grouped by likeness |
 //! | [`import`] | cases from files, line by line, none lost |
 //!
 //! Putting a matter on record itself is [`cases::register`](crate::cases::register).
 
 pub mod at_once;
+pub mod candidates;
 pub mod import;
 pub mod matters;
 pub mod repeats;

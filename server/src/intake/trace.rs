@@ -3,7 +3,6 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use onscene_sync_core::document::DocKind;
 use onscene_sync_core::fact::body::Registered;
 use onscene_sync_core::id::DocId;
 use onscene_sync_core::likeness::Pairs;
@@ -14,9 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::cases::CaseError;
-use crate::cases::project::name;
+use crate::cases::project::{cases_after, name};
 use crate::cases::record::load;
-use crate::hub::kind_code;
 use crate::jobs::{Effect, Job, JobError, NewJob, enqueue};
 use crate::poke::Poke;
 use crate::store::{RowExt as _, StoreError, Tx, insert_many};
@@ -146,27 +144,15 @@ fn fill<'t>(
 ) -> BoxFuture<'t, Result<Vec<Poke>, JobError>> {
     async move {
         let After { after } = job.payload()?;
-        let after = after.map_or_else(Vec::new, |after| after.as_bytes().to_vec());
-        let rows = sqlx::query(
-            "SELECT doc_id FROM doc WHERE kind = $3 AND doc_id > $1 ORDER BY doc_id LIMIT $2",
-        )
-        .bind(after)
-        .bind(BATCH)
-        .bind(kind_code(DocKind::Case))
-        .fetch_all(tx.conn())
-        .await
-        .map_err(StoreError::from)?;
-        let mut last = None;
-        for row in rows {
-            let id = DocId::from_bytes(row.array("doc_id")?);
-            last = Some(id);
+        let cases = cases_after(tx, after, BATCH).await?;
+        for &id in &cases {
             match load(tx, id, false).await {
                 Ok(case) => write(tx, id, &case.record).await?,
                 Err(CaseError::Store(error)) => return Err(error.into()),
                 Err(error) => tracing::error!(case = %id, %error, "its trace was not written"),
             }
         }
-        if let Some(after) = last {
+        if let Some(after) = cases.last().copied() {
             enqueue(tx, NewJob::new(FILL, app.now(), &After { after: Some(after) })?).await?;
         }
         Ok(Vec::new())

@@ -7,7 +7,7 @@ use onscene_sync_core::rules::escalation::Staff;
 use onscene_sync_core::time::Millis;
 
 use crate::auth::{Role, role_column};
-use crate::duty::shift::all_on_duty;
+use crate::duty::presence::all_on_duty;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// All that a notice is addressed by.

@@ -13,7 +13,7 @@ use sqlx::any::AnyRow;
 
 use crate::app::App;
 use crate::audit::{self, Deed, Entry};
-use crate::auth::{SWEEP, Sweep};
+use crate::auth::Sweep;
 use crate::cases::project::{name, unit_of};
 use crate::cases::{CaseError, required_text};
 use crate::hub::inconsistent;
@@ -159,13 +159,10 @@ pub async fn list(
     (from, until): (Millis, Millis),
 ) -> Result<Vec<Check>, StoreError> {
     let sql = format!(
-        "{SWEEP} {SELECT} WHERE k.unit_id IN (SELECT unit_id FROM sweep) \
+        "{SELECT} WHERE k.unit_id IN (SELECT unit_id FROM sweep) \
          AND k.begun_at >= $4 AND k.begun_at < $5 ORDER BY k.begun_at DESC, k.id DESC LIMIT $6"
     );
-    let query = sqlx::query(AssertSqlSafe(sql))
-        .bind(i64::from(sweep.everything))
-        .bind(&sweep.unit.as_bytes()[..])
-        .bind(i64::from(sweep.below));
+    let query = sweep.query(AssertSqlSafe(sql));
     let query = query.bind(from.0).bind(until.0).bind(SHOWN);
     query.fetch_all(tx.conn()).await?.iter().map(read).collect()
 }

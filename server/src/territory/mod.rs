@@ -3,10 +3,12 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`geometry`] | `GeoJSON` in a named datum, checked and laid out in WGS-84 |
+//! | [`outline`] | `GeoJSON` in a named datum, checked and laid out |
+//! | [`area`] | ground in WGS-84 degrees, and how one lies to another |
 //! | [`record`] | every version of every territory |
 //! | [`suggest`] | the units for a place |
 
-pub mod geometry;
+pub mod area;
+pub mod outline;
 pub mod record;
 pub mod suggest;

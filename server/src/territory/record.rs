@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 
-use super::geometry::{Area, Geometry, OutlineDatum};
+use super::area::Area;
+use super::outline::{Geometry, OutlineDatum};
 use crate::audit::{self, Deed, Entry};
 use crate::cases::project::name;
 use crate::hub::inconsistent;

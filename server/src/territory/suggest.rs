@@ -10,9 +10,10 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::geometry::{Area, Bounds, Geometry};
+use super::area::{Area, Bounds};
+use super::outline::Geometry;
 use super::record::{datum, stored};
-use crate::duty::shift::{OnDuty, on_duty};
+use crate::duty::presence::{OnDuty, on_duty};
 use crate::duty::tree::above;
 use crate::store::{RowExt as _, StoreError, Tx};
 

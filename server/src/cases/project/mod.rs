@@ -108,43 +108,49 @@ async fn run(tx: &mut Tx, sql: String, key: &Value, columns: &Columns) -> Result
 /// When the database cannot be read.
 pub async fn faults(store: &Store) -> Result<Vec<String>, StoreError> {
     let mut faults = Vec::new();
-    let mut after = Vec::new();
+    let mut after = None;
     loop {
         let read =
-            store.with_read("verify.cases", after, |tx, after| Box::pin(faults_after(tx, after)));
+            store.with_read("verify.cases", after, |tx, after| Box::pin(faults_after(tx, *after)));
         let (last, found) = read.await?;
         faults.extend(found);
-        let Some(last) = last else { break };
+        if last.is_none() {
+            break;
+        }
         after = last;
     }
     faults.extend(repeats::faults(store).await?);
     Ok(faults)
 }
 
+/// The next `most` cases after one, by their ids.
+pub(crate) async fn cases_after(
+    tx: &mut Tx,
+    after: Option<DocId>,
+    most: i64,
+) -> Result<Vec<DocId>, StoreError> {
+    const SQL: &str =
+        "SELECT doc_id FROM doc WHERE kind = $1 AND doc_id > $2 ORDER BY doc_id LIMIT $3";
+    let after = after.map_or_else(Vec::new, |after| after.as_bytes().to_vec());
+    let query = sqlx::query(SQL).bind(kind_code(DocKind::Case)).bind(after).bind(most);
+    let rows = query.fetch_all(tx.conn()).await?;
+    rows.iter().map(|row| Ok(DocId::from_bytes(row.array("doc_id")?))).collect()
+}
+
 async fn faults_after(
     tx: &mut Tx,
-    after: &[u8],
-) -> Result<(Option<Vec<u8>>, Vec<String>), StoreError> {
-    let rows = sqlx::query(
-        "SELECT doc_id FROM doc WHERE kind = $3 AND doc_id > $1 ORDER BY doc_id LIMIT $2",
-    )
-    .bind(after)
-    .bind(BATCH)
-    .bind(kind_code(DocKind::Case))
-    .fetch_all(tx.conn())
-    .await?;
+    after: Option<DocId>,
+) -> Result<(Option<DocId>, Vec<String>), StoreError> {
+    let cases = cases_after(tx, after, BATCH).await?;
     let mut faults = Vec::new();
-    let mut last = None;
-    for row in rows {
-        let id = DocId::from_bytes(row.array("doc_id")?);
-        last = Some(id.as_bytes().to_vec());
+    for &id in &cases {
         match compare(tx, id).await {
             Ok(found) => faults.extend(found),
             Err(CaseError::Store(error)) => return Err(error),
             Err(error) => faults.push(format!("case {id}: {error}")),
         }
     }
-    Ok((last, faults))
+    Ok((cases.last().copied(), faults))
 }
 
 /// What differs between a case's rows and its facts.

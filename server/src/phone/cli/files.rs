@@ -17,11 +17,11 @@ use super::{OrderArg, PhoneError, job};
 /// What becomes of a file.
 #[derive(Debug, Subcommand)]
 pub(super) enum FileCommand {
-    /// Take a photo or video with the app's own camera, which here is a file that is there.
+    /// Make a file evidence as if the app's own camera had just taken it (a photo or video).
     Photo(FileArgs),
-    /// Copy in a file that the app's own camera has not taken: it counts as imported.
+    /// Make a file evidence that the app's own camera has not taken: it counts as imported.
     Attach(FileArgs),
-    /// State a file that was being taken when the app ended.
+    /// Make a file evidence that was being taken when the app ended.
     Recover {
         /// Its number, as `status` shows it.
         capture: u64,
@@ -40,7 +40,7 @@ pub(super) struct FileArgs {
     order: OrderArg,
     /// The file.
     file: PathBuf,
-    /// What it is; else the end of its name tells.
+    /// What it is; told by the end of its name if absent.
     #[arg(long)]
     media: Option<MediaArg>,
     /// The evidence of this visit that shows the same before the work: the two are a pair.

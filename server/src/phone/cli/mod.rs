@@ -48,7 +48,7 @@ enum Command {
         /// Address of the hub, as http://127.0.0.1:8460.
         #[arg(long, value_name = "URL")]
         server: String,
-        /// The code that an administrator gave out.
+        /// The one-time code that an administrator or unit leader gave out.
         #[arg(long)]
         code: String,
         /// Revoke the phone that the person has now; without this such an enrolment is refused.
@@ -68,7 +68,7 @@ enum Command {
         /// The remark.
         text: String,
     },
-    /// Report what was done. It names the files of the visit: all but `unfounded` needs one.
+    /// Report what was done. The files of the visit go with it; each outcome but `unfounded` needs one.
     Outcome(OutcomeArgs),
     #[command(flatten)]
     File(FileCommand),
@@ -166,8 +166,11 @@ struct OutcomeArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DatumArg {
+    /// What satellites give.
     Wgs84,
+    /// 火星坐标, the shifted datum of maps published in China.
     Gcj02,
+    /// Baidu's shift on top of GCJ-02.
     Bd09,
 }
 
@@ -175,21 +178,32 @@ enum DatumArg {
 enum AnswerArg {
     Yes,
     No,
+    /// Does not apply here.
     Na,
 }
 
 /// The outcomes of the rule book.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum OutcomeArg {
+    /// The violation was stopped.
     Stopped,
+    /// The party put it right.
     Corrected,
+    /// A penalty was decided.
     Penalised,
+    /// There is nothing to the complaint.
     Unfounded,
+    /// What was complained of is gone.
     AlreadyGone,
+    /// Place or party cannot be found.
     NotFound,
+    /// Filed for investigation.
     Investigation,
+    /// Needs another department.
     OtherDepartment,
+    /// Needs coordination between units.
     NeedsCoordination,
+    /// Takes long.
     LongTerm,
 }
 

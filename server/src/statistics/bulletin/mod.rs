@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mod@story`] | its sentences and tables, from the figures of a period and of the one before |
+//! | [`mod@story`] | what it holds, from the figures of a period and of the one before |
+//! | `sentences` | what it says of them in words |
 //! | [`mod@document`] | the same as a Word document (docx) |
 //! | `page` | paragraphs, tables and bars of that document |
 //!
@@ -11,6 +12,7 @@
 
 pub mod document;
 mod page;
+mod sentences;
 pub mod story;
 
 pub use document::document;

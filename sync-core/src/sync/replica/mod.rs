@@ -13,176 +13,21 @@
 //! a new install number ([`Effect::Renewed`]) makes facts be signed anew, because their places in
 //! the chain are then others.
 
+mod effect;
+mod holdings;
 mod page;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use effect::{Alarm, Effect};
+pub use holdings::{Holdings, Member, OwnChange, OwnState};
+
 use super::device::Sent;
-use super::message::{
-    Bucket, Cursor, Page, PushResult, Refusal, RefusalCode, Standing, SyncReply, Whole,
-};
-use crate::document::{DocKind, Document};
-use crate::fact::anchor::Head;
-use crate::id::{DocId, FactId, Hash};
-
-/// What the store holds, lent for the reading of one answer.
-pub trait Holdings {
-    /// Why the store cannot be read.
-    type Error;
-
-    /// The present install number.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn install(&self) -> Result<u32, Self::Error>;
-
-    /// All buckets followed.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn buckets(&self) -> Result<Vec<Bucket>, Self::Error>;
-
-    /// The documents of a bucket.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn members(&self, bucket: Bucket) -> Result<Vec<Member>, Self::Error>;
-
-    /// The hub's state of a document; `None` when there is none or it does not load.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn base(&self, doc: DocId) -> Result<Option<Document>, Self::Error>;
-
-    /// The end of this installation's chain of facts.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn head(&self) -> Result<Head, Self::Error>;
-
-    /// The changes of a document that are this phone's or that it carries for colleagues, each after
-    /// those that it may build on.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn own(&self, doc: DocId) -> Result<Vec<OwnChange>, Self::Error>;
-}
-
-/// A document of a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
-    /// Which.
-    pub doc: DocId,
-    /// Seen since the bucket was last read from its beginning.
-    pub fresh: bool,
-    /// Sum of its base, see [`Whole::sum`].
-    pub sum: u64,
-}
-
-/// A change that this phone authored, or that it carries for a colleague.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnChange {
-    /// A colleague authored it.
-    pub carried: bool,
-    /// The guard of this phone has let it in. Always true of its own; a colleague's that builds on what
-    /// is not here is carried without having been applied, and never is.
-    pub ruled: bool,
-    /// The document's kind.
-    pub kind: DocKind,
-    /// The change's hash.
-    pub hash: Hash,
-    /// The change chunk.
-    pub bytes: Vec<u8>,
-    /// The fact in it, if one is.
-    pub fact: Option<FactId>,
-    /// The facts that this one states anew, each stated anew as the one before.
-    pub earlier: Vec<FactId>,
-    /// What became of it.
-    pub state: OwnState,
-}
-
-/// What became of a change of this phone. Numbers stand in stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnState {
-    /// Not answered for, or to be pushed again.
-    Waiting = 0,
-    /// Turned away because of its author's number; will be stated anew under a new install. A
-    /// colleague's: it builds on what the hub does not have, and waits for that.
-    Held = 1,
-    /// At the hub.
-    Delivered = 2,
-    /// In quarantine at the hub.
-    Refused = 3,
-}
-
-/// One thing for the store to do.
-#[derive(Debug, Clone)]
-pub enum Effect {
-    /// The hub holds this change.
-    Delivered(Hash),
-    /// The hub's feed shows this change, which [`Effect::Delivered`] named now or earlier.
-    Seen(Hash),
-    /// The hub has put this change into quarantine.
-    Refused(Hash, Refusal),
-    /// This change waits for a new install number.
-    Held(Hash, Refusal),
-    /// This colleague's change waits until the hub has what it builds on.
-    Parked(Hash),
-    /// The hub has no room for this change now, and says why; it goes on waiting.
-    Later(Hash, String),
-    /// The hub has lost this change (a restored backup), or can take it now: it waits again.
-    Lost(Hash),
-    /// The hub's state of a document.
-    Base(DocId, Box<Document>),
-    /// Author the waiting changes of a document anew on its base.
-    Rebuild(DocId),
-    /// Ask for the document whole, and push nothing of it before it has come.
-    Want(DocId),
-    /// Stop asking.
-    Unwant(DocId),
-    /// A bucket is being read from its beginning: its documents are to be confirmed.
-    Restart(Bucket),
-    /// A document is in a bucket, confirmed.
-    Join(Bucket, DocId),
-    /// A document is in a bucket no more.
-    Part(Bucket, DocId),
-    /// How far a bucket has been read.
-    Read(Cursor),
-    /// Read a bucket again from its beginning. What it holds stays until then.
-    Reset(Bucket),
-    /// A bucket is not followed any more: all its documents part.
-    Unfollow(Bucket),
-    /// Ask for a new install number.
-    Renew,
-    /// A new installation begins: state anew everything that waits or is held.
-    Renewed(u32),
-    /// The hub has revoked this phone.
-    Revoked,
-    /// A person should hear of this.
-    Alarm(Alarm),
-}
-
-/// Something that an honest hub and a sound phone never give cause for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Alarm {
-    /// The results do not match the changes that were pushed.
-    Results {
-        /// Changes pushed.
-        pushed: usize,
-        /// Results received.
-        received: usize,
-    },
-    /// A page could not be applied.
-    Page(Bucket, String),
-    /// A whole document could not be used.
-    Whole(DocId, String),
-    /// What the phone holds of a bucket is not what the hub says.
-    Checksum(Bucket),
-    /// An install number that was not asked for or is not new.
-    Install(u32),
-}
+use super::message::{Page, PushResult, Refusal, RefusalCode, Standing, SyncReply, Whole};
+use crate::document::Document;
+use crate::id::{DocId, Hash};
 
 /// Reads an answer. The effects are in the order in which they must be applied.
 ///

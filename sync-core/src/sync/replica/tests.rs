@@ -4,10 +4,11 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::crypto::fact_id;
-use crate::document::Entry;
-use crate::id::{Actor, BootId, DeviceId, UnitId};
+use crate::document::{DocKind, Entry};
+use crate::fact::anchor::Head;
+use crate::id::{Actor, BootId, DeviceId, FactId, UnitId};
 use crate::sync::device::Pushed;
-use crate::sync::message::Frame;
+use crate::sync::message::{Bucket, Cursor, Frame};
 use crate::time::{ClockReading, Millis};
 
 const DOC: DocId = DocId::from_bytes([1; 16]);
