@@ -33,7 +33,7 @@ pub mod viewer;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use credentials::role_column;
+pub(crate) use credentials::{desk, role_column};
 pub use gate::{Access, Proven, Route, Routes, Words};
 pub use role::{Action, Reach, Role};
 pub use viewer::{SWEEP, Scope, Seat, Sweep, Viewer};
