@@ -60,6 +60,17 @@ async fn published(bureau: &Bureau, draw: &str) -> (BTreeMap<&'static str, Strin
     (files, lines)
 }
 
+/// The newest draw as the list shows it.
+async fn row_of(bureau: &Bureau) -> Value {
+    let list = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
+    list["draws"][0].clone()
+}
+
+/// The cases of a published list.
+fn listed<'f>(files: &'f BTreeMap<&'static str, String>) -> BTreeSet<&'f str> {
+    files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect()
+}
+
 /// What was drawn, which nobody but the hub knows before the rechecks are done.
 async fn drawn(bureau: &Bureau) -> String {
     let query = || sqlx::query("SELECT drawn FROM draw WHERE drawn IS NOT NULL");
@@ -129,9 +140,7 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     let (files, lines) = published(&bureau, &draw).await;
     assert_eq!((proven(&lines), files.len()), (3, NAMES.len()), "{lines:#?}");
     assert_eq!(files["drawn.txt"], outcome);
-    let listed: BTreeSet<_> =
-        files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(listed, cases.iter().map(String::as_str).collect(), "drills are left out");
+    assert_eq!(listed(&files), cases.iter().map(String::as_str).collect(), "no drills");
     let mut found = Vec::new();
     for line in outcome.lines() {
         let view = bureau.case(line.split(' ').next().unwrap()).await;
@@ -151,12 +160,9 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     found.sort();
     let expected = [("false_report, on_time", 1), ("upheld, not_on_scene", 0)];
     assert_eq!(found, expected.map(|(words, measures)| (words.to_owned(), measures)));
-    let listed = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
-    assert_eq!(
-        (&listed["draws"][0]["rechecks"], &listed["draws"][0]["found"]),
-        (&2.into(), &2.into())
-    );
-    assert_eq!(listed["draws"][0]["source"], "drand quicknet round 12345678");
+    let row = row_of(&bureau).await;
+    assert_eq!((&row["rechecks"], &row["found"]), (&2.into(), &2.into()));
+    assert_eq!(row["source"], "drand quicknet round 12345678");
     assert_sound(&bureau).await;
 }
 
@@ -171,8 +177,7 @@ async fn a_recheck_that_nobody_does_delays_the_files_and_does_not_hide_them(stor
     bureau.clock.advance(29 * DAY);
     assert_eq!(published(&bureau, &draw).await.0.len(), 1, "no seed, no time that runs");
     enter_seed(&bureau, &draw).await.ok();
-    let listed = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
-    let by = listed["draws"][0]["published_by"].as_i64().unwrap();
+    let by = row_of(&bureau).await["published_by"].as_i64().unwrap();
     bureau.clock.set(Millis(by - 1));
     assert_eq!(published(&bureau, &draw).await.0.len(), 1);
     bureau.clock.set(Millis(by));
@@ -216,9 +221,11 @@ async fn a_draw_goes_on_after_a_restart_from_what_was_frozen(store: TestStore) {
     bureau.clock.advance(BLIND_MS);
     let (files, lines) = published(&bureau, &draw).await;
     assert_eq!(proven(&lines), 3, "{lines:#?}");
-    let listed: Vec<_> =
-        files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(listed, [first.as_str()], "neither {reopened} nor {later} nor {last}");
+    assert_eq!(
+        listed(&files),
+        BTreeSet::from([first.as_str()]),
+        "neither {reopened} nor {later} nor {last}"
+    );
     assert!(files["drawn.txt"].starts_with(&first), "opened again or not");
     let next = day(bureau.app.now().plus(-BLIND_MS));
     let next = text(&freeze(&bureau, &next).await.ok()["id"]);
