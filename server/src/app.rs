@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use onscene_sync_core::id::{PersonId, UnitId};
+use onscene_sync_core::id::{DeviceId, PersonId, UnitId};
 use onscene_sync_core::time::Millis;
 use thiserror::Error;
 
@@ -12,11 +12,12 @@ use crate::auth::staff::{self, First, FirstAdministratorError};
 use crate::auth::{Auth, token::SelfTestFailed};
 use crate::blob::{BlobError, Blobs};
 use crate::cases;
+use crate::changes::Changes;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::{Config, Sms};
 use crate::evidence;
 use crate::http::Stopper;
-use crate::http::live::Listeners;
+use crate::http::listeners::Listeners;
 use crate::hub::documents::Warm;
 use crate::intake;
 use crate::jobs::{Effect, Jobs, Work};
@@ -81,8 +82,12 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// The doorbell to live connections.
     pub pokes: Pokes,
-    /// Who listens to it.
-    pub listeners: Listeners,
+    /// Phones that listen to it.
+    pub listeners: Listeners<DeviceId>,
+    /// What desks hear of.
+    pub changes: Changes,
+    /// People who listen to that.
+    pub desks: Listeners<PersonId>,
     /// Work to be done later.
     pub jobs: Jobs,
     /// Ends the program: whatever lives longer than a request listens to it.
@@ -127,6 +132,8 @@ impl App {
             keys: Arc::new(keys),
             pokes: Pokes::default(),
             listeners: Listeners::default(),
+            changes: Changes::default(),
+            desks: Listeners::default(),
             jobs: Jobs::new(&handlers(), &works()),
             stopper: Stopper::default(),
             warm: Arc::default(),
@@ -168,6 +175,8 @@ impl App {
             random,
             pokes: Pokes::default(),
             listeners: Listeners::default(),
+            changes: Changes::default(),
+            desks: Listeners::default(),
             jobs: Jobs::new(&handlers(), &works()),
             stopper: Stopper::default(),
             warm: Arc::default(),

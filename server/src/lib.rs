@@ -33,6 +33,7 @@ pub mod auth;
 pub mod blob;
 pub mod bundle;
 pub mod cases;
+pub mod changes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -45,6 +45,21 @@ pub(super) async fn viewer(app: &App, parts: &Parts) -> Result<Viewer, Problem> 
     Err(no_credentials())
 }
 
+/// The person behind a desk's `Authorization` now. Unlike a request it is no use of the session, which
+/// ends as if nobody listened.
+pub(crate) async fn desk(app: &App, authorization: &HeaderValue) -> Result<Viewer, Problem> {
+    let value = authorization.to_str().ok().and_then(|text| text.split_once(' '));
+    match value {
+        Some((_, value)) if value.starts_with(staff::PREFIX) => {
+            staff::find_valid(app, value).await.map(|found| found.viewer)
+        }
+        Some((_, value)) if value.starts_with(session::PREFIX) => {
+            session::find_valid(app, value).await.map(|(viewer, _)| viewer)
+        }
+        _ => Err(no_credentials()),
+    }
+}
+
 fn check_proof(
     app: &App,
     parts: &Parts,

@@ -34,7 +34,7 @@ pub mod viewer;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use credentials::role_column;
+pub(crate) use credentials::{desk, role_column};
 pub use gate::{Access, Proven, Route, Routes, Words};
 pub use grants::{Action, Reach};
 pub use role::Role;

@@ -76,6 +76,15 @@ pub async fn insert(tx: &mut Tx, key: &NewKey, by: Option<PersonId>) -> Result<(
 
 /// The person whose key this is.
 pub(super) async fn viewer(app: &App, key: &str) -> Result<Viewer, Problem> {
+    let (found, now) = (find_valid(app, key).await?, app.now());
+    if found.last_used_at.is_none_or(|at| now.since(at) >= USE_RECORDED_EVERY_MS) {
+        record_use(&app.store, key_hash(key), now).await?;
+    }
+    Ok(found.viewer)
+}
+
+/// The key and its person, if it opens anything now.
+pub(super) async fn find_valid(app: &App, key: &str) -> Result<Found, Problem> {
     let (hash, now) = (key_hash(key), app.now());
     let found = find(&app.store, hash).await?.ok_or_else(bad_staff_key)?;
     if found.revoked || found.expires_at.is_some_and(|at| at <= now) {
@@ -84,14 +93,11 @@ pub(super) async fn viewer(app: &App, key: &str) -> Result<Viewer, Problem> {
     if found.closed {
         return Err(person_closed());
     }
-    if found.last_used_at.is_none_or(|at| now.since(at) >= USE_RECORDED_EVERY_MS) {
-        record_use(&app.store, hash, now).await?;
-    }
-    Ok(found.viewer)
+    Ok(found)
 }
 
-struct Found {
-    viewer: Viewer,
+pub(super) struct Found {
+    pub(super) viewer: Viewer,
     revoked: bool,
     closed: bool,
     expires_at: Option<Millis>,

@@ -95,16 +95,16 @@ mod tests {
             list: root_of_lines(&list_text(&list)),
             supervisors: root_of_lines(&supervisors_text(&people)),
             rules,
+            salt: Hash::from_bytes([6; 32]),
             source: "drand quicknet round 1".to_owned(),
         };
-        let commitment = commitment.to_text();
         let seed = "ab".repeat(32);
-        write("commitment.txt", &commitment);
+        write("commitment.txt", &commitment.to_text());
         write("list.txt", &list_text(&list));
         write("supervisors.txt", &supervisors_text(&people));
         assert!(said(None).1.contains("not proven  which cases are drawn: there is no seed yet"));
         write("seed.txt", &(seed.clone() + "\n"));
-        let drawn = draw(&commitment, rules, &seed.parse().unwrap(), &list, &people);
+        let drawn = draw(&commitment, &seed.parse().unwrap(), &list, &people);
         write("drawn.txt", &drawn_text(&drawn));
         let (sound, out) = said(None);
         assert!(sound && out.contains("proven      the 1 drawn cases follow"), "{out}");

@@ -5,6 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::CliError;
 use crate::app::App;
+use crate::changes;
 use crate::config::{Config, Http};
 use crate::http;
 use crate::jobs;
@@ -28,6 +29,7 @@ pub(super) async fn serve(config: Config) -> Result<(), CliError> {
     running.spawn(http::serve(listener, router, app.config.http.clone(), app.stopper.listen()));
     running.spawn(jobs::keep_running(app.clone()));
     running.spawn(jobs::keep_working(app.clone()));
+    running.spawn(changes::follow(app.clone()));
     let ended = tokio::select! {
         () = any_of(&mut signals) => Ok(()),
         // They end only when asked to. A hub without one of them must not look alive.

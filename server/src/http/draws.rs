@@ -5,7 +5,7 @@
 //! | `POST /v1/draws {day, source}` | settles the list of the week of that day, `2026-11-16`, and commits to it |
 //! | `POST /v1/draws/{id}/seed {seed}` | takes the public value, in hexadecimal digits, and draws |
 //! | `GET /v1/draws` | the newest draws |
-//! | `GET /v1/draws/{id}/files` | all published files of a draw by their names |
+//! | `GET /v1/draws/{id}/files` | the files of a draw that are published by now, by their names |
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub fn routes() -> Routes {
         .about("Lists the draws of the last hundred weeks, the newest first.")
         .with(|operation| operation.may_refuse(&[404]))
         .get("/v1/draws/{id}/files", reading, published)
-        .about("Hands out all published files of a draw, by their names.")
+        .about("Hands out the files of a draw by their names: until its rechecks are done, that it is committed to.")
         .post("/v1/draws", holding, begin)
         .about("Settles the list of a week's closed cases and commits to it.")
         .post("/v1/draws/{id}/seed", holding, enter_seed)
@@ -136,9 +136,10 @@ async fn published(
     PathOf(id): PathOf<DocId>,
 ) -> Result<Json<BTreeMap<&'static str, String>>, Problem> {
     viewer.may(Action::ReadDraws, &Scope::Bureau)?;
-    let input = (id, app.keys.facts.public_key());
-    let read =
-        app.store.with_read("draw.files", input, |tx, (id, key)| Box::pin(files::of(tx, *id, key)));
+    let input = (id, app.keys.facts.public_key(), app.now());
+    let read = app.store.with_read("draw.files", input, |tx, (id, key, now)| {
+        Box::pin(files::of(tx, *id, key, *now))
+    });
     Ok(Json(read.await?))
 }
 

@@ -3,8 +3,6 @@
 //! Each binary message is a [`Poke`] as CBOR. Whoever misses one loses nothing: phones also sync by
 //! the clock. The connection is closed within `RECHECK` of the phone's revocation.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Extension;
@@ -12,7 +10,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::Response;
-use onscene_sync_core::id::{DeviceId, UnitId};
+use onscene_sync_core::id::UnitId;
 use onscene_sync_core::sync::message::Poke;
 use onscene_sync_core::sync::wire;
 use tokio::sync::broadcast::error::RecvError;
@@ -39,41 +37,6 @@ const READ_BUFFER: usize = 512;
 /// noticed yet.
 const PER_PHONE: usize = 3;
 
-/// How many live connections each phone has.
-#[derive(Debug, Clone, Default)]
-pub struct Listeners(Arc<Mutex<BTreeMap<DeviceId, usize>>>);
-
-/// One live connection among those of its phone, until it is dropped.
-#[derive(Debug)]
-struct Place {
-    listeners: Listeners,
-    device: DeviceId,
-}
-
-impl Listeners {
-    /// A place for one more connection of `device`, unless it has too many.
-    fn join(&self, device: DeviceId) -> Option<Place> {
-        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = connections.entry(device).or_default();
-        (*open < PER_PHONE).then(|| {
-            *open += 1;
-            Place { listeners: self.clone(), device }
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut connections = self.listeners.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = connections.get_mut(&self.device) {
-            *open -= 1;
-            if *open == 0 {
-                connections.remove(&self.device);
-            }
-        }
-    }
-}
-
 /// The routes of this resource. Each connection lasts.
 pub fn routes() -> Routes {
     Routes::new()
@@ -95,7 +58,7 @@ async fn live(
     if viewer.seat.is_none_or(|seat| seat.revoked) {
         return Err(Problem::not_found("a revoked phone is told nothing"));
     }
-    let place = app.listeners.join(caller.device).ok_or_else(too_many)?;
+    let place = app.listeners.join(caller.device, PER_PHONE).ok_or_else(too_many)?;
     let listener = app.pokes.listen();
     let socket =
         socket.max_message_size(INCOMING).max_frame_size(INCOMING).read_buffer_size(READ_BUFFER);
@@ -192,24 +155,4 @@ async fn still(tx: &mut Tx, caller: &Caller) -> Result<Option<Caller>, StoreErro
     let Some(row) = query.fetch_optional(tx.conn()).await? else { return Ok(None) };
     let unit = UnitId::from_bytes(row.array("unit_id")?);
     Ok(Some(Caller::new(caller.device, caller.person, role_column(&row)?, unit)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_phone_has_few_places_and_gets_them_back() {
-        let listeners = Listeners::default();
-        let (one, other) = (DeviceId::from_bytes([1; 8]), DeviceId::from_bytes([2; 8]));
-        let mut places: Vec<_> = (0..PER_PHONE).filter_map(|_| listeners.join(one)).collect();
-        assert_eq!(places.len(), PER_PHONE);
-        assert!(listeners.join(one).is_none());
-        assert!(listeners.join(other).is_some(), "others are not affected");
-        places.pop();
-        places.extend(listeners.join(one));
-        assert_eq!(places.len(), PER_PHONE);
-        drop(places);
-        assert!(listeners.0.lock().unwrap().is_empty());
-    }
 }

@@ -18,6 +18,7 @@ pub mod draws;
 pub mod duty;
 pub mod enrol;
 mod etag;
+pub mod events;
 pub mod evidence;
 pub mod exports;
 pub mod extract;
@@ -29,6 +30,7 @@ pub mod idempotency;
 pub mod intake;
 pub mod keys;
 mod limits;
+pub(crate) mod listeners;
 pub mod live;
 pub mod matters;
 pub mod measures;
@@ -143,9 +145,9 @@ pub(crate) fn uploads() -> Routes {
     uploads::routes()
 }
 
-/// Routes that keep their own time: live connections, and bundles with all files of a case.
+/// Routes that keep their own time: live connections, streams, and bundles with all files of a case.
 pub(crate) fn unhurried() -> Routes {
-    Routes::new().merge(live::routes()).merge(bundle::routes())
+    Routes::new().merge(live::routes()).merge(events::routes()).merge(bundle::routes())
 }
 
 async fn no_such_route() -> Problem {

@@ -3,10 +3,14 @@
 //!
 //! | file | holds | from |
 //! |---|---|---|
-//! | `list.txt`, `supervisors.txt` | what is drawn from, and who rechecks | the freezing on |
-//! | `commitment.txt` | the roots over both, the rules, the seed's source | the freezing on |
-//! | `commitment.tlog-proof` | that the audit log has it (C2SP `tlog-proof`) | a minute later |
-//! | `seed.txt`, `drawn.txt` | the public value, the drawn cases | the draw on |
+//! | `commitment.tlog-proof` | that the audit log has the commitment (C2SP `tlog-proof`) | a minute after freezing |
+//! | `commitment.txt` | the roots over both lists, the rules, a salt, the seed's source | the end of the rechecks |
+//! | `list.txt`, `supervisors.txt` | what was drawn from, and who rechecks | the same |
+//! | `seed.txt`, `drawn.txt` | the public value, the drawn cases | the same |
+//!
+//! The rechecks end when each has a finding, at the latest [`BLIND_MS`] after the draw. Until then the
+//! hub hands out to nobody what a unit could be warned by; the proof holds a hash that tells nothing, since
+//! the commitment has a salt, and binds the hub to all that it publishes later.
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
@@ -27,7 +31,7 @@ use crate::audit::proof::{Proof, of_entry};
 use crate::bundle::verify::Line;
 use crate::store::{RowExt as _, StoreError, Tx};
 
-/// Names of the files, in the order in which they come to be.
+/// Names of the files.
 pub const NAMES: [&str; 6] = [
     "list.txt",
     "supervisors.txt",
@@ -36,6 +40,9 @@ pub const NAMES: [&str; 6] = [
     "seed.txt",
     "drawn.txt",
 ];
+
+/// How long a draw stays blind if somebody never rechecks, milliseconds (*ours*: 28 days).
+pub const BLIND_MS: i64 = 28 * super::DAY_MS;
 
 /// A draw in a list. Moments are Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -51,31 +58,43 @@ pub struct Row {
     pub rechecks: i64,
     /// How many of them have a finding.
     pub found: i64,
+    /// Which public value is its seed, as it was said when the list was settled.
+    pub source: String,
+    /// When its files are published if not all rechecks have a finding before; `None` while it waits for
+    /// its seed.
+    pub published_by: Option<Millis>,
 }
 
 /// The newest draws.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn list(tx: &mut Tx) -> Result<Vec<Row>, StoreError> {
+pub async fn list(tx: &mut Tx) -> Result<Vec<Row>, DrawError> {
     const SQL: &str = "SELECT d.draw_id AS draw_id, d.frozen_at AS frozen_at, \
-             d.drawn_at AS drawn_at, count(r.inspection) AS rechecks, count(r.finding) AS found \
+             d.drawn_at AS drawn_at, d.commitment AS commitment, \
+             count(r.inspection) AS rechecks, count(r.finding) AS found \
          FROM draw d LEFT JOIN recheck r ON r.draw_id = d.draw_id \
-         GROUP BY d.draw_id, d.frozen_at, d.drawn_at ORDER BY d.frozen_at DESC LIMIT 100";
-    let rows = sqlx::query(SQL).fetch_all(tx.conn()).await?;
+         GROUP BY d.draw_id, d.frozen_at, d.drawn_at, d.commitment \
+         ORDER BY d.frozen_at DESC LIMIT 100";
+    let rows = sqlx::query(SQL).fetch_all(tx.conn()).await.map_err(StoreError::from)?;
     let read = |row: &sqlx::any::AnyRow| {
+        let commitment = Commitment::from_text(&row.text("commitment")?)
+            .map_err(|error| DrawError::Broken(error.to_string()))?;
+        let drawn_at = row.opt_millis("drawn_at")?;
         Ok(Row {
             id: DocId::from_bytes(row.array("draw_id")?),
             frozen_at: row.millis("frozen_at")?,
-            drawn_at: row.opt_millis("drawn_at")?,
+            drawn_at,
             rechecks: row.int("rechecks")?,
             found: row.int("found")?,
+            source: commitment.source,
+            published_by: drawn_at.map(|drawn_at| drawn_at.plus(BLIND_MS)),
         })
     };
     rows.iter().map(read).collect()
 }
 
-/// The files of a draw that there are by now.
+/// The files of a draw that are published by now.
 ///
 /// # Errors
 /// [`DrawError::Unknown`], and the database's.
@@ -83,19 +102,25 @@ pub async fn of(
     tx: &mut Tx,
     id: DocId,
     hub_key: &[u8; 32],
+    now: Millis,
 ) -> Result<BTreeMap<&'static str, String>, DrawError> {
-    const SQL: &str =
-        "SELECT list, supervisors, commitment, seed, drawn FROM draw WHERE draw_id = $1";
+    const SQL: &str = "SELECT list, supervisors, commitment, seed, drawn, drawn_at, \
+             (SELECT count(*) FROM recheck r WHERE r.draw_id = draw.draw_id AND r.finding IS NULL) \
+                 AS to_find \
+         FROM draw WHERE draw_id = $1";
     let query = sqlx::query(SQL).bind(&id.as_bytes()[..]);
     let row = query.fetch_optional(tx.conn()).await.map_err(StoreError::from)?;
     let row = row.ok_or(DrawError::Unknown(id))?;
-    let mut files = BTreeMap::from([
-        ("list.txt", row.text("list")?),
-        ("supervisors.txt", row.text("supervisors")?),
-        ("commitment.txt", row.text("commitment")?),
-    ]);
-    files.extend(row.opt_text("seed")?.map(|seed| ("seed.txt", seed + "\n")));
-    files.extend(row.opt_text("drawn")?.map(|drawn| ("drawn.txt", drawn)));
+    let mut files = BTreeMap::new();
+    let drawn_at = row.opt_millis("drawn_at")?;
+    let all_found = row.int("to_find")? == 0;
+    if drawn_at.is_some_and(|drawn_at| all_found || now.since(drawn_at) >= BLIND_MS) {
+        files.insert("list.txt", row.text("list")?);
+        files.insert("supervisors.txt", row.text("supervisors")?);
+        files.insert("commitment.txt", row.text("commitment")?);
+        files.insert("seed.txt", row.text("seed")? + "\n");
+        files.insert("drawn.txt", row.text("drawn")?);
+    }
     if let Some(n) = place_of_commitment(tx, id).await? {
         let proof = of_entry(tx, n).await?.map(|proof| proof.to_text(hub_key));
         files.extend(proof.map(|proof| ("commitment.tlog-proof", proof)));
@@ -145,7 +170,7 @@ fn repeat(
         return Ok(());
     };
     let seed = Seed::from_str(seed.trim_end()).map_err(at("seed.txt"))?;
-    let again = draw(text, commitment.rules, &seed, &cases, &supervisors);
+    let again = draw(&commitment, &seed, &cases, &supervisors);
     if drawn_text(&again) != *drawn {
         return Err("drawn.txt is not what these files lead to: repeat the draw".to_owned());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use onscene_sync_core::crypto::sha256;
 use onscene_sync_core::fact::body::Registered;
-use onscene_sync_core::id::{DocId, PersonId, UnitId};
+use onscene_sync_core::id::{DocId, Hash, PersonId, UnitId};
 use onscene_sync_core::rules::draw::{
     Commitment, Eligible, Supervisor, list_text, root_of_lines, supervisors_text,
 };
@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::audit::entry::{Deed, Entry, note};
 use crate::auth::Role;
 use crate::cases::record::{Case, load, policy_in_force};
+use crate::random;
 use crate::store::{RowExt as _, StoreError, Tx};
 
 /// Characters of a seed's source.
@@ -56,6 +57,7 @@ pub async fn freeze(
         list: root_of_lines(&list),
         supervisors: root_of_lines(&supervisors),
         rules: policy.draw,
+        salt: Hash::from_bytes(random::bytes(&*app.random)),
         source: source.to_owned(),
     };
     let commitment = commitment.to_text();

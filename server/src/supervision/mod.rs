@@ -15,8 +15,9 @@
 //! seen, before the hub takes a seed; and the seed is a value that did not exist by then. The hub
 //! needs no network: a person enters the value, and whoever repeats the draw looks it up.
 //!
-//! It is blind: the unit's phones learn of a recheck by its finding. The supervisor sees what was to
-//! be put right and where, not who had worked on it.
+//! It is blind: the unit's phones learn of a recheck by its finding, and what was drawn is published only
+//! when all rechecks are done ([`files`]), so no supervisor can warn a unit, their own or another. The one
+//! who rechecks sees what was to be put right and where, not who had worked on it.
 
 pub mod check;
 pub mod drill;

@@ -108,11 +108,10 @@ impl Frozen {
     fn draw(&self, seed: &Seed) -> Result<(Millis, Vec<Drawn>), DrawError> {
         let broken =
             |error: onscene_sync_core::rules::draw::DrawFault| DrawError::Broken(error.to_string());
-        let Commitment { rules, frozen_at, .. } =
-            Commitment::from_text(&self.commitment).map_err(broken)?;
+        let commitment = Commitment::from_text(&self.commitment).map_err(broken)?;
         let list = read_list(&self.list).map_err(broken)?;
         let supervisors = read_supervisors(&self.supervisors).map_err(broken)?;
-        Ok((frozen_at, draw(&self.commitment, rules, seed, &list, &supervisors)))
+        Ok((commitment.frozen_at, draw(&commitment, seed, &list, &supervisors)))
     }
 }
 

@@ -2,11 +2,14 @@
 //! repeat it.
 //!
 //! Three files are settled first: the list of cases, the list of supervisors, and a [`Commitment`] to
-//! both and to the rules. Only then a public value comes into being, the seed. The rest is arithmetic
-//! on whole numbers, and this is all of it, for whoever wants to write it again:
+//! both, to the rules and to a salt that nobody sees until the rechecks are done: whoever knows the
+//! bureau's closed cases could work the draw out from the public value otherwise, and warn a unit. Only
+//! then a public value comes into being, the seed. The rest is arithmetic on whole numbers, and this is
+//! all of it, for whoever wants to write it again:
 //!
-//! 1. A case's **ticket** is SHA-256 of `onscene draw 1`, one zero byte, the SHA-256 of the
-//!    commitment's bytes, the seed's length in one byte, the seed, and the 16 bytes of the case's id.
+//! 1. A case's **ticket** is SHA-256 of `onscene draw 2`, one zero byte, the SHA-256 of the
+//!    commitment's bytes, the salt's 32 bytes, the seed's length in one byte, the seed, and the 16 bytes
+//!    of the case's id.
 //!    Tickets are compared as numbers, first byte highest. There is no remainder anywhere and hence
 //!    no bias.
 //! 2. Cases are taken in four steps. Each step goes through its candidates from the lowest ticket
@@ -34,7 +37,7 @@ use crate::id::{DocId, Hash, PersonId, UnitId};
 use crate::limits::{DRAW_CASES, DRAW_SEED_BYTES};
 use crate::time::Millis;
 
-const FORM: &str = "onscene draw 1";
+const FORM: &str = "onscene draw 2";
 const RECHECK: &str = "onscene recheck 1";
 const MILLION: u64 = 1_000_000;
 
@@ -89,6 +92,8 @@ pub struct Commitment {
     pub supervisors: Hash,
     /// How many are drawn.
     pub rules: DrawRules,
+    /// 32 bytes of chance.
+    pub salt: Hash,
     /// Where the seed will come from, so exactly that it can be one value only: `drand quicknet round
     /// 12345678`, say.
     pub source: String,
@@ -164,8 +169,8 @@ impl Commitment {
         let (from, to, frozen) = (self.from.0, self.to.0, self.frozen_at.0);
         format!(
             "{FORM}\ndraw {}\nclosed {from} {to}\nfrozen {frozen}\ncases {}\nlist {}\n\
-             supervisors {}\nrules {share_ppm} {per_unit} {at_most}\nseed {}\n",
-            self.draw, self.cases, self.list, self.supervisors, self.source
+             supervisors {}\nrules {share_ppm} {per_unit} {at_most}\nsalt {}\nseed {}\n",
+            self.draw, self.cases, self.list, self.supervisors, self.salt, self.source
         )
     }
 
@@ -184,7 +189,7 @@ impl Commitment {
         };
         let (draw, closed, frozen) = (value("draw")?, value("closed")?, value("frozen")?);
         let (cases, list, supervisors) = (value("cases")?, value("list")?, value("supervisors")?);
-        let (rules, source) = (value("rules")?, value("seed")?);
+        let (rules, salt, source) = (value("rules")?, value("salt")?, value("seed")?);
         let read = || {
             let (from, to) = closed.split_once(' ')?;
             let mut numbers = rules.split(' ').map(|number| number.parse().ok());
@@ -198,6 +203,7 @@ impl Commitment {
                 list: list.parse().ok()?,
                 supervisors: supervisors.parse().ok()?,
                 rules: DrawRules { share_ppm: number()?, per_unit: number()?, at_most: number()? },
+                salt: salt.parse().ok()?,
                 source: source.to_owned(),
             })
         };
@@ -310,19 +316,19 @@ pub fn root_of_lines(text: &str) -> Hash {
     root(nodes.iter().map(|node| subtree(node.level, node.index)))
 }
 
-/// Draws. `commitment` is the commitment's file, byte for byte.
+/// Draws.
 #[must_use]
 pub fn draw(
-    commitment: &str,
-    rules: DrawRules,
+    commitment: &Commitment,
     seed: &Seed,
     list: &BTreeSet<Eligible>,
     supervisors: &BTreeSet<Supervisor>,
 ) -> Vec<Drawn> {
-    let mut sorted: Vec<(Hash, Eligible)> =
-        list.iter().map(|case| (ticket(commitment, seed, case.case), *case)).collect();
+    let said = sha256(commitment.to_text().as_bytes());
+    let ticket = |case: &Eligible| ticket(said, commitment.salt, seed, case.case);
+    let mut sorted: Vec<(Hash, Eligible)> = list.iter().map(|case| (ticket(case), *case)).collect();
     sorted.sort_unstable();
-    let mut taking = Taking { rules, sorted, taken: BTreeSet::new() };
+    let mut taking = Taking { rules: commitment.rules, sorted, taken: BTreeSet::new() };
     taking.units();
     taking.classes();
     taking.shares();
@@ -331,12 +337,11 @@ pub fn draw(
     assign(drawn, supervisors)
 }
 
-fn ticket(commitment: &str, seed: &Seed, case: DocId) -> Hash {
-    let commitment = sha256(commitment.as_bytes());
+fn ticket(commitment: Hash, salt: Hash, seed: &Seed, case: DocId) -> Hash {
     let length = u8::try_from(seed.0.len()).unwrap_or(u8::MAX);
-    let parts: [&[u8]; 6] =
-        [FORM.as_bytes(), &[0], commitment.as_bytes(), &[length], &seed.0, case.as_bytes()];
-    sha256(&parts.concat())
+    let settled: [&[u8]; 4] = [FORM.as_bytes(), &[0], commitment.as_bytes(), salt.as_bytes()];
+    let drawn: [&[u8]; 3] = [&[length], &seed.0, case.as_bytes()];
+    sha256(&[settled.concat(), drawn.concat()].concat())
 }
 
 struct Taking {

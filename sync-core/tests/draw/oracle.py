@@ -42,7 +42,12 @@ tickets = []
 for line in cases:
     case, unit, kind = line.split()
     ticket = sha256(
-        b"onscene draw 1\0", sha256(commitment), bytes([len(seed)]), seed, uuid.UUID(case).bytes
+        b"onscene draw 2\0",
+        sha256(commitment),
+        bytes.fromhex(says["salt"]),
+        bytes([len(seed)]),
+        seed,
+        uuid.UUID(case).bytes,
     )
     tickets.append((ticket, case, unit, kind))
 tickets.sort()

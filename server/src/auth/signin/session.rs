@@ -103,8 +103,23 @@ pub async fn begin(
     audit::note(tx, &[entry.hashes([&token])]).await
 }
 
-/// The person whose session this is.
+/// The person whose session this is; it is used by that.
 pub(in crate::auth) async fn viewer(app: &App, token: &str) -> Result<Viewer, Problem> {
+    let ((viewer, used), now) = (find_valid(app, token).await?, app.now());
+    if now.since(used) >= USE_RECORDED_EVERY_MS {
+        const USE: &str = "UPDATE session SET used_at = $2 WHERE token_hash = $1";
+        let hash = hash(token);
+        let query = || sqlx::query(USE).bind(hash.as_bytes().to_vec()).bind(now.0);
+        app.store.write_one("auth.session_used", query).await?;
+    }
+    Ok(viewer)
+}
+
+/// The person whose session this is, if it has not ended, and when it was used last.
+pub(in crate::auth) async fn find_valid(
+    app: &App,
+    token: &str,
+) -> Result<(Viewer, Millis), Problem> {
     const SQL: &str = "SELECT s.created_at, s.used_at, p.person_id, p.role, p.unit_id, p.team_id, \
                 p.closed_at \
          FROM session s JOIN person p ON p.person_id = s.person_id WHERE s.token_hash = $1";
@@ -123,12 +138,7 @@ pub(in crate::auth) async fn viewer(app: &App, token: &str) -> Result<Viewer, Pr
     if !viewer.role.signs_in() {
         return Err(session_ended());
     }
-    if now.since(used) >= USE_RECORDED_EVERY_MS {
-        const USE: &str = "UPDATE session SET used_at = $2 WHERE token_hash = $1";
-        let query = || sqlx::query(USE).bind(hash.as_bytes().to_vec()).bind(now.0);
-        app.store.write_one("auth.session_used", query).await?;
-    }
-    Ok(viewer)
+    Ok((viewer, used))
 }
 
 /// A session as its owner and administrators see it.

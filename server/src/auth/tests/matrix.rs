@@ -142,6 +142,7 @@ fn of_cases() -> BTreeMap<&'static str, Callers> {
         ("GET /v1/orders", Some(case_readers)),
         ("GET /v1/clocks", Some(case_readers)),
         ("GET /v1/cases", Some(case_readers)),
+        ("GET /v1/events", Some(case_readers)),
         ("GET /v1/cases/{id}", Some(case_readers)),
         ("GET /v1/cases/{id}/bundle", Some(&[Supervisor, Leader, Auditor])),
         ("POST /v1/cases", REGISTRARS),

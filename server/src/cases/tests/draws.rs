@@ -15,8 +15,9 @@ use crate::auth::Role;
 use crate::bundle::verify::Line;
 use crate::cases::project::faults;
 use crate::hub::verify::verify as check;
+use crate::store::RowExt as _;
 use crate::store::testing::{TestStore, on_each_engine};
-use crate::supervision::files::{NAMES, verify};
+use crate::supervision::files::{BLIND_MS, NAMES, verify};
 
 const SUPERVISOR: (Role, UnitId) = (Role::Supervisor, DISTRICT);
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -59,6 +60,23 @@ async fn published(bureau: &Bureau, draw: &str) -> (BTreeMap<&'static str, Strin
     (files, lines)
 }
 
+/// The newest draw as the list shows it.
+async fn row_of(bureau: &Bureau) -> Value {
+    let list = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
+    list["draws"][0].clone()
+}
+
+/// The cases of a published list.
+fn listed<'f>(files: &'f BTreeMap<&'static str, String>) -> BTreeSet<&'f str> {
+    files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect()
+}
+
+/// What was drawn, which nobody but the hub knows before the rechecks are done.
+async fn drawn(bureau: &Bureau) -> String {
+    let query = || sqlx::query("SELECT drawn FROM draw WHERE drawn IS NOT NULL");
+    bureau.app.store.read_one("test", query).await.unwrap()[0].text("drawn").unwrap()
+}
+
 fn proven(lines: &[Line]) -> usize {
     assert!(!lines.iter().any(|line| matches!(line, Line::Fails(_))), "{lines:#?}");
     lines.iter().filter(|line| matches!(line, Line::Proven(_))).count()
@@ -93,18 +111,13 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
     enter_seed(&bureau, &draw).await.refused(409, "not_committed");
     sign_checkpoint(&bureau).await;
-    let (files, lines) = published(&bureau, &draw).await;
-    assert_eq!(proven(&lines), 2, "{lines:#?}");
-    let listed: BTreeSet<_> =
-        files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(listed, cases.iter().map(String::as_str).collect(), "drills are left out");
-
+    let (committed, _) = published(&bureau, &draw).await;
+    assert_eq!(committed.into_keys().collect::<Vec<_>>(), ["commitment.tlog-proof"]);
     enter_seed(&bureau, &draw).await.ok();
     enter_seed(&bureau, &draw).await.refused(409, "already_drawn");
     freeze(&bureau, &closed_on).await.refused(409, "already_frozen");
-    let (files, lines) = published(&bureau, &draw).await;
-    assert_eq!(proven(&lines), 3, "{lines:#?}");
-    assert_eq!(files["drawn.txt"].lines().count(), 2, "one of each unit");
+    let outcome = drawn(&bureau).await;
+    assert_eq!(outcome.lines().count(), 2, "one of each unit");
     bureau.run_jobs().await;
     let told = "notice WHERE kind = 'recheck' AND case_id IS NULL AND unit_id IS NULL";
     assert_eq!(bureau.count(told).await, 2, "each to its supervisor, without whose work it was");
@@ -118,11 +131,18 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     checker.withdraw(&bureau, &rechecks[0], elsewhere);
     checker.be_there(&bureau, &rechecks[0], None, 10);
     checker.find(&bureau, &rechecks[0], "false_report");
+    checker.catch_up(&bureau).await;
+    let (files, _) = published(&bureau, &draw).await;
+    assert_eq!(files.len(), 1, "the other unit could still be warned");
     checker.be_there(&bureau, &rechecks[1], None, 3_000);
     checker.find(&bureau, &rechecks[1], "upheld");
     checker.catch_up(&bureau).await;
+    let (files, lines) = published(&bureau, &draw).await;
+    assert_eq!((proven(&lines), files.len()), (3, NAMES.len()), "{lines:#?}");
+    assert_eq!(files["drawn.txt"], outcome);
+    assert_eq!(listed(&files), cases.iter().map(String::as_str).collect(), "no drills");
     let mut found = Vec::new();
-    for line in files["drawn.txt"].lines() {
+    for line in outcome.lines() {
         let view = bureau.case(line.split(' ').next().unwrap()).await;
         let recheck = &view["rechecks"][0];
         let words = [&recheck["finding"], &recheck["scene"]["verdict"]["conclusion"]].map(text);
@@ -140,12 +160,29 @@ async fn a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline(store: 
     found.sort();
     let expected = [("false_report, on_time", 1), ("upheld, not_on_scene", 0)];
     assert_eq!(found, expected.map(|(words, measures)| (words.to_owned(), measures)));
-    let listed = bureau.send(SUPERVISOR, Method::GET, "/v1/draws", None, None).await.ok();
-    assert_eq!(
-        (&listed["draws"][0]["rechecks"], &listed["draws"][0]["found"]),
-        (&2.into(), &2.into())
-    );
+    let row = row_of(&bureau).await;
+    assert_eq!((&row["rechecks"], &row["found"]), (&2.into(), &2.into()));
+    assert_eq!(row["source"], "drand quicknet round 12345678");
     assert_sound(&bureau).await;
+}
+
+async fn a_recheck_that_nobody_does_delays_the_files_and_does_not_hide_them(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
+    let closed_on = day(bureau.app.now());
+    close_case(&bureau, SQUAD, vending()).await;
+    bureau.clock.advance(8 * DAY);
+    let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
+    sign_checkpoint(&bureau).await;
+    bureau.clock.advance(29 * DAY);
+    assert_eq!(published(&bureau, &draw).await.0.len(), 1, "no seed, no time that runs");
+    enter_seed(&bureau, &draw).await.ok();
+    let by = row_of(&bureau).await["published_by"].as_i64().unwrap();
+    bureau.clock.set(Millis(by - 1));
+    assert_eq!(published(&bureau, &draw).await.0.len(), 1);
+    bureau.clock.set(Millis(by));
+    let (files, lines) = published(&bureau, &draw).await;
+    assert_eq!((files.len(), proven(&lines)), (NAMES.len(), 3), "{lines:#?}");
 }
 
 async fn of_two_who_hold_the_same_draw_at_once_one_does(store: TestStore) {
@@ -181,14 +218,20 @@ async fn a_draw_goes_on_after_a_restart_from_what_was_frozen(store: TestStore) {
     let last = close_case(&bureau, SQUAD, vending()).await;
     bureau.restart().await;
     enter_seed(&bureau, &draw).await.ok();
+    bureau.clock.advance(BLIND_MS);
     let (files, lines) = published(&bureau, &draw).await;
     assert_eq!(proven(&lines), 3, "{lines:#?}");
-    let listed: Vec<_> =
-        files["list.txt"].lines().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(listed, [first.as_str()], "neither {reopened} nor {later} nor {last}");
+    assert_eq!(
+        listed(&files),
+        BTreeSet::from([first.as_str()]),
+        "neither {reopened} nor {later} nor {last}"
+    );
     assert!(files["drawn.txt"].starts_with(&first), "opened again or not");
-    bureau.clock.advance(8 * DAY);
-    let next = text(&freeze(&bureau, &day(bureau.app.now().plus(-8 * DAY))).await.ok()["id"]);
+    let next = day(bureau.app.now().plus(-BLIND_MS));
+    let next = text(&freeze(&bureau, &next).await.ok()["id"]);
+    sign_checkpoint(&bureau).await;
+    enter_seed(&bureau, &next).await.ok();
+    bureau.clock.advance(BLIND_MS);
     let (files, _) = published(&bureau, &next).await;
     assert_eq!(files["list.txt"].lines().count(), 2, "those closed since are in the next one");
 }
@@ -233,6 +276,7 @@ async fn files_that_were_changed_do_not_pass(store: TestStore) {
     let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
     sign_checkpoint(&bureau).await;
     enter_seed(&bureau, &draw).await.ok();
+    bureau.clock.advance(BLIND_MS);
     let (files, _) = published(&bureau, &draw).await;
     let key = Hash::from_bytes(bureau.app.keys.facts.public_key());
     let why = |change: &dyn Fn(&mut BTreeMap<&'static str, String>)| {
@@ -267,6 +311,7 @@ async fn files_that_were_changed_do_not_pass(store: TestStore) {
 
 on_each_engine!(
     a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline,
+    a_recheck_that_nobody_does_delays_the_files_and_does_not_hide_them,
     of_two_who_hold_the_same_draw_at_once_one_does,
     a_draw_goes_on_after_a_restart_from_what_was_frozen,
     what_cannot_be_drawn_is_refused_with_a_way_out,

@@ -1,0 +1,152 @@
+//! `GET /v1/events`: a stream (Server-Sent Events, HTML Living Standard 9.2) that tells a desk that some
+//! case in its reach has changed, and never which or what. Whoever hears it asks again for what is on the
+//! screen.
+//!
+//! The first event comes at once: what changed before the stream began is to be asked for. Each later one
+//! has as its `id` the number of the newest entry of the audit log that it is about. A desk that misses one
+//! loses nothing, since lists can always be asked for. The stream says nothing more once its session or key
+//! has ended, and is closed within [`RECHECK`].
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use onscene_sync_core::id::PersonId;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Interval;
+
+use super::listeners::Place;
+use super::{Problem, Slot, Stop};
+use crate::app::App;
+use crate::auth::{Access, Action, Routes, Scope, Viewer, desk};
+use crate::changes::Heard;
+
+/// How often it is checked that the desk may still listen; a comment line goes out each time, so that a
+/// connection that is gone is noticed.
+const RECHECK: Duration = Duration::from_secs(15);
+/// Streams that one person may have: a few screens, and those that are gone and not noticed yet.
+const PER_PERSON: usize = 8;
+
+/// The routes of this resource. Each stream lasts.
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/events", Access::Desk(Action::ReadCases), events)
+        .about("Streams, as Server-Sent Events, that some case in the caller's reach has changed.")
+        .with(|operation| operation.answers_text(200, "text/event-stream"))
+}
+
+async fn events(
+    State(app): State<App>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    slot: Option<Extension<Slot>>,
+) -> Result<Response, Problem> {
+    let place = app.desks.join(viewer.person, PER_PERSON).ok_or_else(too_many)?;
+    let credentials = headers.get(header::AUTHORIZATION).cloned();
+    let mut recheck = tokio::time::interval(RECHECK);
+    recheck.reset();
+    let listening = Listening {
+        heard: app.changes.listen(),
+        stop: app.stopper.listen(),
+        app,
+        viewer,
+        credentials: credentials.unwrap_or(HeaderValue::from_static("")),
+        recheck,
+        begun: false,
+        _held: (place, slot),
+    };
+    let events = stream::unfold(listening, |mut listening| async move {
+        let event = listening.next().await?;
+        Some((Ok::<_, Infallible>(event), listening))
+    });
+    let caching = [(header::CACHE_CONTROL, "no-store")];
+    Ok((caching, Sse::new(events)).into_response())
+}
+
+fn too_many() -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "You listen already")
+        .detail(format!("you have {PER_PERSON} streams: close one, or wait a minute"))
+        .retry_after(60)
+}
+
+struct Listening {
+    app: App,
+    viewer: Viewer,
+    credentials: HeaderValue,
+    heard: Receiver<Arc<Heard>>,
+    recheck: Interval,
+    stop: Stop,
+    begun: bool,
+    _held: (Place<PersonId>, Option<Extension<Slot>>),
+}
+
+impl Listening {
+    /// What is to be said next; `None` when the stream ends.
+    async fn next(&mut self) -> Option<Event> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Some(changed());
+        }
+        loop {
+            tokio::select! {
+                heard = self.heard.recv() => {
+                    let event = match heard {
+                        Ok(heard) => self.in_reach(&heard),
+                        Err(RecvError::Lagged(_)) => Some(changed()),
+                        Err(RecvError::Closed) => return None,
+                    };
+                    if let Some(event) = event {
+                        return self.may_still().await.then_some(event);
+                    }
+                }
+                _ = self.recheck.tick() => {
+                    return self.may_still().await.then(|| Event::default().comment(""));
+                }
+                () = self.stop.requested() => return None,
+            }
+        }
+    }
+
+    /// The event for what of it this desk may read.
+    fn in_reach(&self, heard: &Heard) -> Option<Event> {
+        let of = match heard {
+            Heard::Much => return Some(changed()),
+            Heard::Of(of) => of,
+        };
+        let mine = of.iter().filter(|(unit, _)| {
+            let scope = unit.map_or(Scope::Bureau, Scope::Unit);
+            self.viewer.may(Action::ReadCases, &scope).is_ok()
+        });
+        let newest = mine.map(|(_, entry)| *entry).max()?;
+        Some(changed().id(newest.to_string()))
+    }
+
+    /// Whether the session or key still opens this; role and unit may be others by now.
+    async fn may_still(&mut self) -> bool {
+        match desk(&self.app, &self.credentials).await {
+            Ok(viewer) => {
+                self.viewer = viewer;
+                self.viewer.sweep(Action::ReadCases, None).is_ok()
+            }
+            // The database is away for a moment: the desk need not come back for that.
+            Err(problem) if problem.status().is_server_error() => {
+                tracing::warn!(code = problem.code(), "a desk's stream could not be checked");
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+fn changed() -> Event {
+    Event::default().event("changed").data("{}")
+}
+
+#[cfg(test)]
+mod tests;
