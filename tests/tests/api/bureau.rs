@@ -1,3 +1,8 @@
+use std::path::Path;
+
+use onscene_mobile::{Device, OpenConfig, SoftwareKeys, Step};
+use onscene_server::phone::lend::machine;
+use onscene_server::phone::transport::Transport;
 use onscene_tests::process::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -37,6 +42,39 @@ impl Bureau {
         let view = post(&orders, dispatcher, json!({ "unit": unit })).await;
         let order = view["orders"][0]["id"].clone();
         Self { keys, unit, person, case, order }
+    }
+
+    /// Enrols a phone for the inspector; its private key in hexadecimal digits and an access token.
+    pub(super) async fn phone(&self, server: &Server, dir: &Path) -> (String, String) {
+        const SCALAR: [u8; 32] = [9; 32];
+        let path = format!("/v1/people/{}/enrolment-codes", text(&self.person));
+        let code = server.must(Method::POST, &path, None, json!({})).await;
+        let config = OpenConfig {
+            path: dir.join("phone.db"),
+            model: "simulated".to_owned(),
+            app_version: "1".to_owned(),
+        };
+        let keys = SoftwareKeys::from_scalar(&SCALAR).expect("a small scalar");
+        let mut device = Device::open(config, machine(keys)).unwrap();
+        device.enrol(&server.url(), text(&code["code"]), None, false).unwrap();
+        let transport = Transport::new().unwrap();
+        let mut token = String::new();
+        device.sync_soon();
+        while let Step::Send(request) = device.sync_next().unwrap() {
+            let header = request.headers.iter().find(|(name, _)| *name == "authorization");
+            if let Some(found) = header.and_then(|(_, value)| value.strip_prefix("DPoP ")) {
+                found.clone_into(&mut token);
+            }
+            let reply = transport.send(&request).await.unwrap();
+            device.sync_apply(request.id, &reply).unwrap();
+        }
+        (SCALAR.iter().map(|byte| format!("{byte:02x}")).collect(), token)
+    }
+
+    /// The key of the desk of this role.
+    pub(super) fn key(&self, role: &str) -> &str {
+        let found = self.keys.iter().find(|(name, _)| *name == role);
+        found.map(|(_, key)| key.as_str()).expect("a desk of this role")
     }
 
     /// The description, with these things as examples of what a path may name.

@@ -32,7 +32,7 @@ pub(super) struct Service {
     /// Its name in English.
     description: String,
     /// Always `false`: none has attributes.
-    metadata: &'static str,
+    metadata: bool,
     /// Always `realtime`: the number of the case is answered at once.
     r#type: &'static str,
     /// Words to find it by.
@@ -95,7 +95,7 @@ fn service(matter: Matter) -> Service {
         service_code: matter.key,
         service_name: matter.zh,
         description: matter.en.clone(),
-        metadata: "false",
+        metadata: false,
         r#type: "realtime",
         keywords: matter.en,
         group: matter.class,
