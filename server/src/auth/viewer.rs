@@ -75,7 +75,6 @@ pub const SWEEP: &str = "WITH RECURSIVE sweep (unit_id) AS (
 
 impl Sweep {
     /// A query over these units: `rest` follows [`SWEEP`], with parameters of its own from $4 on.
-    #[must_use]
     pub fn query<'q>(&self, rest: impl SqlSafeStr) -> Query<'q, Any, AnyArguments> {
         let rest = rest.into_sql_str();
         sqlx::query(AssertSqlSafe(format!("{SWEEP}{}", rest.as_str())))
