@@ -17,7 +17,7 @@
 //! | `host`, `log` | what the platform lends |
 //! | `account`, `recording`, `arrival`, `evidence`, `sync` | what a person does, and its delivery |
 //! | `meeting`, `former` | colleagues' phones, and files of a phone before this one |
-//! | `work`, `case`, `history`, `conflicts`, `outbox` | what a person sees |
+//! | `work`, `case`, `history`, `complainant`, `conflicts`, `outbox` | what a person sees |
 //! | `care` | damage, memory, a key that is gone |
 //! | `place`, `convert` | positions, and how values cross |
 //! | `error` | what a call can fail with |
@@ -26,6 +26,7 @@ mod account;
 mod arrival;
 mod care;
 mod case;
+mod complainant;
 mod conflicts;
 mod convert;
 mod core;
@@ -52,6 +53,7 @@ pub use arrival::{
 };
 pub use care::{RecordLost, StoreMended, recovery_file, set_aside};
 pub use case::{CaseOrder, PhoneCase};
+pub use complainant::{ComplainantOpinion, NoReach, OpinionDecision};
 pub use conflicts::{RivalAnswers, RivalAuthor, RivalOutcome, RivalSite, VisitConflicts};
 pub use error::{HostFailure, KeyFault, MeetingFault, PhoneError, StorageFault};
 pub use evidence::{
