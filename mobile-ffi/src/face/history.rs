@@ -5,6 +5,7 @@ use onscene_sync_core::fact::{Author, Body, Fact};
 use onscene_sync_core::id::FactId;
 
 use super::arrival::{ArrivalVerdict, Conclusion};
+use super::complainant::{ComplainantOpinion, NoReach, OpinionDecision};
 use super::convert::signed;
 use super::evidence::MediaKind;
 use super::place::PhoneSite;
@@ -121,6 +122,31 @@ pub enum HistoryEvent {
         /// The order.
         order: String,
     },
+    /// The complainant was not reached, or there is none to be told.
+    NotReached {
+        /// Why.
+        why: NoReach,
+        /// What was tried, in words.
+        text: String,
+    },
+    /// A text message with the result was delivered: the complainant was told.
+    ToldByMessage,
+    /// What the complainant thinks of the result.
+    OpinionGiven {
+        /// The opinion.
+        opinion: ComplainantOpinion,
+        /// The complainant's reason, or why it was not asked.
+        reason: String,
+    },
+    /// It was decided what follows from a complainant's discontent.
+    OpinionSettled {
+        /// The statement of the opinion.
+        given: String,
+        /// The decision.
+        decision: OpinionDecision,
+        /// Why.
+        reason: String,
+    },
     /// The case is closed.
     Closed {
         /// In words.
@@ -217,6 +243,27 @@ impl From<&Body> for HistoryEvent {
     }
 }
 
+fn of_complainant(body: &Body) -> Option<HistoryEvent> {
+    use HistoryEvent as Event;
+    Some(match body {
+        Body::ComplainantTold(text) => Event::ComplainantTold { text: text.text.clone() },
+        Body::ToldOnScene(told) => Event::ToldOnScene { order: told.order.to_string() },
+        Body::NotReached(tried) => {
+            Event::NotReached { why: tried.why.into(), text: tried.text.clone() }
+        }
+        Body::ToldByMessage(_) => Event::ToldByMessage,
+        Body::OpinionGiven(given) => {
+            Event::OpinionGiven { opinion: given.opinion.into(), reason: given.reason.clone() }
+        }
+        Body::OpinionSettled(settled) => Event::OpinionSettled {
+            given: settled.opinion.to_string(),
+            decision: settled.decision.into(),
+            reason: settled.reason.clone(),
+        },
+        _ => return None,
+    })
+}
+
 fn by_bureau(body: &Body) -> Option<HistoryEvent> {
     use HistoryEvent as Event;
     Some(match body {
@@ -258,14 +305,12 @@ fn by_bureau(body: &Body) -> Option<HistoryEvent> {
         Body::Urged(about) => {
             Event::Urged { order: about.order.to_string(), reason: about.reason.clone() }
         }
-        Body::ComplainantTold(text) => Event::ComplainantTold { text: text.text.clone() },
-        Body::ToldOnScene(told) => Event::ToldOnScene { order: told.order.to_string() },
         Body::Closed(text) => Event::Closed { text: text.text.clone() },
         Body::Reopened(text) => Event::Reopened { text: text.text.clone() },
         Body::TakenBack(taken) => {
             Event::TakenBack { order: taken.order.to_string(), fact: taken.fact.to_string() }
         }
-        _ => return None,
+        _ => return of_complainant(body),
     })
 }
 

@@ -18,7 +18,7 @@
 //! | `account`, `recording`, `arrival`, `evidence` | what a person does |
 //! | `sync`, `upload` | its delivery |
 //! | `meeting`, `former` | colleagues' phones, and files of a phone before this one |
-//! | `work`, `case`, `history`, `conflicts`, `outbox` | what a person sees |
+//! | `work`, `case`, `history`, `complainant`, `conflicts`, `outbox` | what a person sees |
 //! | `care` | damage, memory, a key that is gone |
 //! | `place`, `convert` | positions, and how values cross |
 //! | `error` | what a call can fail with |
@@ -27,6 +27,7 @@ mod account;
 mod arrival;
 mod care;
 mod case;
+mod complainant;
 mod conflicts;
 mod convert;
 mod core;
@@ -54,6 +55,7 @@ pub use arrival::{
 };
 pub use care::{RecordLost, StoreMended, recovery_file, set_aside};
 pub use case::{CaseOrder, PhoneCase};
+pub use complainant::{ComplainantOpinion, NoReach, OpinionDecision};
 pub use conflicts::{RivalAnswers, RivalAuthor, RivalOutcome, RivalSite, VisitConflicts};
 pub use error::{HostFailure, KeyFault, MeetingFault, PhoneError, StorageFault};
 pub use evidence::{

@@ -3,6 +3,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use onscene_sync_core::crypto::{Signer as _, SigningFailed};
+use onscene_sync_core::fact::Body;
+use onscene_sync_core::fact::telling::{
+    self, NotReached, OpinionGiven, OpinionSettled, ToldByMessage,
+};
+use onscene_sync_core::id::{MessageId, PersonId};
 use p256::ecdsa::Signature;
 
 use super::*;
@@ -493,6 +498,46 @@ fn a_case_tells_what_has_happened_in_it_and_in_its_visit() {
     assert_eq!(core.visit_history(work.visit), Ok(order.history.clone()));
     let unknown = core.phone_case(work.order);
     assert!(matches!(unknown, Err(PhoneError::Unknown { .. } | PhoneError::Invalid { .. })));
+}
+
+#[test]
+fn a_case_tells_whether_the_complainant_was_told_and_is_content() {
+    let (folder, app, mut hub) = (tempfile::tempdir().unwrap(), App::new(1), Hub::new());
+    let (_, case, _) = hub.dispatch(1);
+    let (by, message) = (PersonId::from_bytes([7; 16]), MessageId::from_bytes([8; 16]));
+    let why = telling::NoReach::WrongNumber;
+    let text = "no such number".to_owned();
+    hub.state_fact(
+        case,
+        Body::NotReached(NotReached {
+            why,
+            text: text.clone(),
+            by: Some(by),
+            message: None,
+            left_at: None,
+        }),
+    );
+    hub.state_fact(case, Body::ToldByMessage(ToldByMessage { message, by, left_at: None }));
+    let (opinion, reason) = (telling::Opinion::NotSatisfied, "back the next day".to_owned());
+    let given = OpinionGiven { opinion, reason: reason.clone(), by: None, message: Some(message) };
+    let given = hub.state_fact(case, Body::OpinionGiven(given));
+    let (decision, opinion) = (telling::OpinionDecision::Return, given);
+    let settled = OpinionSettled { opinion, decision, reason: "look again".to_owned(), by };
+    hub.state_fact(case, Body::OpinionSettled(settled));
+    let core = app.enrolled(folder.path(), &mut hub);
+    let history = core.phone_case(case.to_string()).unwrap().history;
+    let stated: Vec<_> = history.into_iter().map(|entry| entry.event).collect();
+    let told = [
+        HistoryEvent::NotReached { why: NoReach::WrongNumber, text },
+        HistoryEvent::ToldByMessage,
+        HistoryEvent::OpinionGiven { opinion: ComplainantOpinion::NotSatisfied, reason },
+        HistoryEvent::OpinionSettled {
+            given: given.to_string(),
+            decision: OpinionDecision::SendBack,
+            reason: "look again".to_owned(),
+        },
+    ];
+    assert!(told.iter().all(|event| stated.contains(event)), "{stated:?}");
 }
 
 #[test]
