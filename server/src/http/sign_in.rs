@@ -251,7 +251,7 @@ async fn begin(State(app): State<App>) -> Result<NotStored<Json<Attempt>>, Probl
     let auth = &app.auth.sign_in;
     let provider = auth.oidc.as_ref().ok_or_else(oidc::no_provider)?;
     let attempt = auth.new_attempt(&*app.random, app.now());
-    let address = provider.address(auth, &attempt, app.now()).await?;
+    let address = provider.address(&app, &attempt).await?;
     Ok(not_stored(Json(Attempt { attempt: Secret(attempt), address })))
 }
 
