@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::auth::signin::account::login_of;
 use crate::auth::signin::login::LoginName;
 use crate::auth::signin::password::Password;
-use crate::auth::signin::prove::{Purpose, Try, prove};
+use crate::auth::signin::prove::{Purpose, Shown, Try, prove};
 use crate::auth::signin::recovery;
 use crate::auth::signin::session::{self, PREFIX, Session, Which};
 use crate::auth::signin::source::Source;
@@ -177,9 +177,10 @@ async fn change_password(
     let chosen = Password::chosen(&body.new_password.0, &login, &name)?;
     let salt = random::bytes(&*app.random);
     let phc = app.auth.sign_in.passwords.hash(chosen, salt).await?;
-    let known = present(&headers);
-    let keep = known.unwrap_or(Hash::from_bytes([0; 32]));
-    let given = Try { login, password: body.password, code: body.code, source, known };
+    let session = present(&headers);
+    let keep = session.unwrap_or(Hash::from_bytes([0; 32]));
+    let shown = session.map(Shown::Session);
+    let given = Try { login, password: body.password, code: body.code, source, shown };
     prove(&app, given, Purpose::Password(phc, keep)).await?;
     Ok(NoContent)
 }
@@ -195,8 +196,8 @@ async fn renew_codes(
     let codes = recovery::draw(&*app.random);
     let auth = &app.auth.sign_in;
     let hashes = codes.iter().filter_map(|code| auth.recovery_hash(viewer.person, code)).collect();
-    let known = present(&headers);
-    let given = Try { login, password: body.password, code: body.code, source, known };
+    let shown = present(&headers).map(Shown::Session);
+    let given = Try { login, password: body.password, code: body.code, source, shown };
     prove(&app, given, Purpose::Codes(hashes)).await?;
     let recovery_codes = codes.into_iter().map(Secret).collect();
     Ok(not_stored(Json(RecoveryCodes { recovery_codes })))

@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::auth::signin::invitation::{self, Chosen, Confirm, choose};
 use crate::auth::signin::login::LoginName;
 use crate::auth::signin::password::Password;
-use crate::auth::signin::prove::{Purpose, Try, prove};
+use crate::auth::signin::prove::{Purpose, Shown, Try, prove};
 use crate::auth::signin::source::Source;
 use crate::auth::signin::{oidc, recovery, session, totp};
 use crate::auth::{Access, Routes};
@@ -124,8 +124,8 @@ pub struct SignedIn {
     pub expires_at: Millis,
     /// Minutes without a request after which it ends before.
     pub idle_minutes: u32,
-    /// To be kept on this device and sent with the next sign-in under this name. It opens nothing; `null`
-    /// after a sign-in without a password.
+    /// To be kept on this device and sent with the next sign-in under this name. It opens nothing, and ends with
+    /// the password; `null` after a sign-in without one.
     pub device: Option<Secret>,
 }
 
@@ -174,8 +174,8 @@ fn new_session(app: &App) -> impl Fn(PersonId) -> SignedIn + use<> {
 }
 
 /// What this device shows next time.
-fn device(app: &App, login: &str) -> Option<Secret> {
-    Some(Secret(app.auth.sign_in.new_device(login, &*app.random, app.now())))
+fn device(app: &App, login: &str, password: &str) -> Option<Secret> {
+    Some(Secret(app.auth.sign_in.new_device((login, password), &*app.random, app.now())))
 }
 
 const NOBODY: PersonId = PersonId::from_bytes([0; 16]);
@@ -225,8 +225,9 @@ async fn confirm(
     let confirmed = app.store.with_tx("sign_in.confirm", confirm, |tx, confirm| {
         Box::pin(async move { invitation::confirm(tx, confirm).await })
     });
-    let (person, login) = confirmed.await?;
-    let session = SignedIn { device: device(&app, &login), ..session(person) };
+    let (person, chosen) = confirmed.await?;
+    let device = device(&app, &chosen.login, &chosen.password);
+    let session = SignedIn { device, ..session(person) };
     let recovery_codes = codes.into_iter().map(Secret).collect();
     Ok(not_stored(Created(FirstSignIn { session, recovery_codes })))
 }
@@ -238,20 +239,18 @@ async fn sign_in(
 ) -> Result<NotStored<Created<SignedIn>>, Problem> {
     let session = new_session(&app);
     let login = body.login.clone();
-    let shown = body.device.as_ref();
-    let known = shown
-        .and_then(|device| app.auth.sign_in.known_device(login.as_str(), &device.0, app.now()));
-    let given = Try { login: body.login, password: body.password, code: body.code, source, known };
-    let person = prove(&app, given, Purpose::SignIn(session(NOBODY).id)).await?;
-    let device = device(&app, login.as_str());
-    Ok(not_stored(Created(SignedIn { device, ..session(person) })))
+    let shown = body.device.map(Shown::Device);
+    let given = Try { login: body.login, password: body.password, code: body.code, source, shown };
+    let right = prove(&app, given, Purpose::SignIn(session(NOBODY).id)).await?;
+    let device = device(&app, login.as_str(), &right.password);
+    Ok(not_stored(Created(SignedIn { device, ..session(right.person) })))
 }
 
 async fn begin(State(app): State<App>) -> Result<NotStored<Json<Attempt>>, Problem> {
     let auth = &app.auth.sign_in;
     let provider = auth.oidc.as_ref().ok_or_else(oidc::no_provider)?;
     let attempt = auth.new_attempt(&*app.random, app.now());
-    let address = provider.address(auth, &attempt, app.now()).await?;
+    let address = provider.address(&app, &attempt).await?;
     Ok(not_stored(Json(Attempt { attempt: Secret(attempt), address })))
 }
 

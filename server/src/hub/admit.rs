@@ -80,12 +80,6 @@ pub(crate) struct Brought {
     pub(crate) statements: Arc<[ByteVec]>,
 }
 
-impl Brought {
-    fn docs(&self) -> BTreeSet<DocId> {
-        self.push.iter().map(|push| push.doc).collect()
-    }
-}
-
 /// Rules on every change of a request.
 ///
 /// # Errors
@@ -99,14 +93,22 @@ pub(crate) async fn judge(
     if brought.push.is_empty() {
         return Ok(Batch::default());
     }
-    let input = (caller.clone(), brought.clone(), Arc::clone(&app.warm), app.now());
+    let docs: BTreeSet<DocId> = brought.push.iter().map(|push| push.doc).collect();
+    let now = app.now();
+    let input = (caller.clone(), Arc::clone(&brought.statements), docs, Arc::clone(&app.warm));
     let ground = app
         .store
-        .with_read("hub.judge", input, |tx, (caller, brought, warm, now)| {
-            Box::pin(survey(tx, caller, brought, (warm, *now)))
+        .with_read("hub.judge", input, move |tx, (caller, statements, docs, warm)| {
+            Box::pin(survey(tx, caller, statements, docs, (warm, now)))
         })
         .await?;
-    match rule_on(app, ground, brought, slots).await? {
+    let mut open = warm_documents(app, &ground)?;
+    let brought = brought.clone();
+    let work = move || {
+        let damaged = build_cold(&ground.cold, &mut open);
+        if damaged.is_empty() { Ok(rule(&ground, &brought, open, slots)) } else { Err(damaged) }
+    };
+    match tokio::task::spawn_blocking(work).await.map_err(|_| HubError::Interrupted)? {
         Ok(batch) => Ok(batch),
         Err(damaged) => {
             for row in damaged {
@@ -117,49 +119,16 @@ pub(crate) async fn judge(
     }
 }
 
-/// The same inside the transaction that writes the rulings down, while nobody else can write to the documents.
-///
-/// # Errors
-/// Those of [`judge`]; [`HubError::Moved`] also when a snapshot is damaged, which [`judge`] repairs.
-pub(crate) async fn judge_alone(
-    tx: &mut Tx,
-    app: &App,
-    caller: &Caller,
-    brought: &Brought,
-    slots: Chains,
-) -> Result<Batch, HubError> {
-    documents::rows(tx, brought.docs(), true).await?;
-    let ground = survey(tx, caller, brought, (&app.warm, app.now())).await?;
-    rule_on(app, ground, brought, slots).await?.map_err(|_| HubError::Moved)
-}
-
-/// The guard's work, on a thread that may block; or the documents that do not add up.
-async fn rule_on(
-    app: &App,
-    ground: Ground,
-    brought: &Brought,
-    slots: Chains,
-) -> Result<Result<Batch, Vec<DocRow>>, HubError> {
-    let mut open = warm_documents(app, &ground)?;
-    let brought = brought.clone();
-    let work = move || {
-        let damaged = build_cold(&ground.cold, &mut open);
-        if damaged.is_empty() { Ok(rule(&ground, &brought, open, slots)) } else { Err(damaged) }
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| HubError::Interrupted)
-}
-
 async fn survey(
     tx: &mut Tx,
     caller: &Caller,
-    brought: &Brought,
+    statements: &[ByteVec],
+    docs: &BTreeSet<DocId>,
     (warm, now): (&documents::Warm, Millis),
 ) -> Result<Ground, HubError> {
-    let docs = brought.docs();
     let rows = documents::rows(tx, docs.iter().copied(), false).await?;
     let born = rows.len() < docs.len();
-    let statements = &brought.statements;
-    let phones = authors::survey(tx, caller, statements, &docs, born.then_some(now)).await?;
+    let phones = authors::survey(tx, caller, statements, docs, born.then_some(now)).await?;
     let members = buckets::members(tx, docs.iter().copied()).await?;
     let cold: Vec<DocRow> = rows.values().filter(|row| !warm.has(row)).copied().collect();
     let cold = documents::material(tx, &cold).await?;

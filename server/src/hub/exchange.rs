@@ -32,14 +32,11 @@ use crate::cases::rejudge::{self, News};
 use crate::poke::Poke;
 use crate::store::Tx;
 
-/// Times that a request is ruled on because others wrote to its documents meanwhile.
-const TRIES: u32 = 12;
-/// Every so many times it is ruled on while nobody else can write: a node that has to read a document anew
-/// would lose for ever to one that has it.
-const ALONE_EVERY: u32 = 4;
+/// Times that a request is ruled on anew because others wrote to its documents meanwhile. Each time somebody
+/// else got on; a node that has to read a document anew can lose many times in a row to one that has it.
+const TRIES: u32 = 64;
 
 /// What the transaction works on.
-#[derive(Clone)]
 struct Work {
     app: App,
     caller: Caller,
@@ -88,62 +85,27 @@ pub(super) async fn in_full(
     };
     let request = Arc::new(request);
     let mut chains = Chains::new();
-    for tries in 1..=TRIES {
+    for _ in 0..TRIES {
+        let batch = match admit::judge(app, caller, &brought, chains.clone()).await {
+            Err(HubError::Moved) => continue,
+            other => Arc::new(other?),
+        };
         let work = Work {
             app: app.clone(),
             caller: caller.clone(),
             request: Arc::clone(&request),
-            batch: Arc::default(),
+            batch: Arc::clone(&batch),
             now,
         };
-        let done = match tries % ALONE_EVERY {
-            0 => alone(work, &brought, &chains).await,
-            _ => apart(work, &brought, &chains).await,
-        };
-        match done {
-            Ok((batch, done)) => return finish(app, caller, &request, batch, done, now).await,
+        let done = app.store.with_tx("hub.sync", work, |tx, work| Box::pin(commit(tx, work)));
+        match done.await {
+            Ok(done) => return finish(app, caller, &request, batch, done, now).await,
             Err(HubError::Moved) => metrics::counter!("onscene_sync_rejudged_total").increment(1),
             Err(HubError::Forked(known)) => chains = known,
             Err(error) => return Err(error),
         }
     }
     Err(HubError::Moved)
-}
-
-/// Rules without a lock, and commits if the rulings still hold.
-async fn apart(
-    work: Work,
-    brought: &Brought,
-    chains: &Chains,
-) -> Result<(Arc<Batch>, Done), HubError> {
-    let batch = admit::judge(&work.app, &work.caller, brought, chains.clone()).await?;
-    let batch = Arc::new(batch);
-    let work = Work { batch: Arc::clone(&batch), ..work };
-    let store = work.app.store.clone();
-    let done = store.with_tx("hub.sync", work, |tx, work| Box::pin(commit(tx, work)));
-    Ok((batch, done.await?))
-}
-
-/// Rules and commits in one transaction, which holds the documents from its beginning.
-async fn alone(
-    work: Work,
-    brought: &Brought,
-    chains: &Chains,
-) -> Result<(Arc<Batch>, Done), HubError> {
-    let store = work.app.store.clone();
-    let input = (work, brought.clone(), chains.clone());
-    let done = store.with_tx("hub.sync_alone", input, |tx, (work, brought, chains)| {
-        Box::pin(async move {
-            // The device before its documents, as everywhere.
-            anchors::touch(tx, work.caller.device, work.now).await?;
-            let (app, caller) = (&work.app, &work.caller);
-            let batch = admit::judge_alone(tx, app, caller, brought, chains.clone()).await?;
-            let work = Work { batch: Arc::new(batch), ..work.clone() };
-            let done = commit(tx, &work).await?;
-            Ok((work.batch, done))
-        })
-    });
-    done.await
 }
 
 async fn commit(tx: &mut Tx, work: &Work) -> Result<Done, HubError> {

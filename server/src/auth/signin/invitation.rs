@@ -188,7 +188,7 @@ pub struct Confirm {
 ///
 /// # Errors
 /// `bad_invitation`, `nothing_chosen`, `wrong_code`, `login_taken`, and the database's.
-pub async fn confirm(tx: &mut Tx, confirm: &Confirm) -> Result<(PersonId, String), Problem> {
+pub async fn confirm(tx: &mut Tx, confirm: &Confirm) -> Result<(PersonId, Chosen), Problem> {
     let (auth, at) = (&confirm.app.auth.sign_in, confirm.app.now());
     let invited = require(tx, confirm.code, at, true).await?;
     let (person, chosen) = (invited.person, invited.chosen.ok_or_else(nothing_chosen)?);
@@ -220,7 +220,7 @@ pub async fn confirm(tx: &mut Tx, confirm: &Confirm) -> Result<(PersonId, String
     session::end(tx, person, Which::All, (Some(person), "sign_in_set"), at).await?;
     let limits = &confirm.app.config.sign_in;
     session::begin(tx, limits, (person, Method::Password), confirm.token, at).await?;
-    Ok((person, chosen.login))
+    Ok((person, chosen))
 }
 
 fn bad_invitation() -> Problem {

@@ -26,7 +26,7 @@ use openidconnect::{
     PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
 };
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::SignIn;
 use super::session::{self, Method};
@@ -163,13 +163,9 @@ impl Provider {
     ///
     /// # Errors
     /// `provider_unreachable`.
-    pub async fn address(
-        &self,
-        auth: &SignIn,
-        attempt: &str,
-        now: Millis,
-    ) -> Result<String, Problem> {
-        let client = self.client(&*self.metadata(now).await?)?;
+    pub async fn address(&self, app: &App, attempt: &str) -> Result<String, Problem> {
+        let auth = &app.auth.sign_in;
+        let client = self.client(&*self.metadata(app).await?)?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&auth.verifier(attempt));
         let state = CsrfToken::new(auth.of_attempt(b"oidc state", attempt));
         let nonce = Nonce::new(auth.of_attempt(b"oidc nonce", attempt));
@@ -188,12 +184,8 @@ impl Provider {
     /// # Errors
     /// `attempt_over` when it is not the answer to this attempt or comes late, `provider_refused`
     /// when the provider or its token are not right, `provider_unreachable`.
-    pub async fn identity(
-        &self,
-        auth: &SignIn,
-        back: &Back,
-        now: Millis,
-    ) -> Result<String, Problem> {
+    pub async fn identity(&self, app: &App, back: &Back) -> Result<String, Problem> {
+        let (auth, now) = (&app.auth.sign_in, app.now());
         let attempt = &back.attempt.0[..];
         let state = auth.of_attempt(b"oidc state", attempt);
         let answers = back.fits()
@@ -204,14 +196,14 @@ impl Provider {
         if !answers {
             return Err(attempt_over());
         }
-        let metadata = self.metadata(now).await?;
+        let metadata = self.metadata(app).await?;
         let token = self.exchange(&metadata, auth.verifier(attempt), &back.code.0).await?;
         let token = token.id_token().ok_or_else(|| refused("it gave no ID token"))?;
         let nonce = Nonce::new(auth.of_attempt(b"oidc nonce", attempt));
         match self.verify(&metadata, token, &nonce, now) {
             // The provider itself gave the token just now, so its keys may be newer than ours.
             Err(ClaimsVerificationError::SignatureVerification(_)) => {
-                let metadata = self.fetched(Some(&metadata), now).await?;
+                let metadata = self.fetched(Some(&metadata), app).await?;
                 self.verify(&metadata, token, &nonce, now)
                     .map_err(|error| refused(&causes(&error)))?;
             }
@@ -285,10 +277,10 @@ impl Provider {
         Ok(client.set_redirect_uri(redirect))
     }
 
-    async fn metadata(&self, now: Millis) -> Result<Arc<CoreProviderMetadata>, Problem> {
+    async fn metadata(&self, app: &App) -> Result<Arc<CoreProviderMetadata>, Problem> {
         match self.known() {
             Some(known) => Ok(known),
-            None => self.fetched(None, now).await,
+            None => self.fetched(None, app).await,
         }
     }
 
@@ -301,30 +293,41 @@ impl Provider {
     async fn fetched(
         &self,
         old: Option<&Arc<CoreProviderMetadata>>,
-        now: Millis,
+        app: &App,
     ) -> Result<Arc<CoreProviderMetadata>, Problem> {
-        let mut failed = self.failed.lock().await;
+        let failed = self.failed.lock().await;
         let newer = |known: &Arc<_>| old.is_none_or(|old| !Arc::ptr_eq(old, known));
         if let Some(known) = self.known().filter(newer) {
             return Ok(known);
         }
-        // Whoever waited came before it failed.
-        if failed.is_some_and(|failed| now.since(failed).abs() < REST_MS) {
+        // Of this moment: it may have failed long after this request came.
+        if failed.is_some_and(|failed| app.now().since(failed).abs() < REST_MS) {
             return Err(resting());
         }
+        let mut asking = Asking { failed, app, found: false };
         match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.fetch).await {
             Ok(found) => {
                 let found = Arc::new(found);
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) =
                     Some(Arc::clone(&found));
-                *failed = None;
+                asking.found = true;
                 Ok(found)
             }
-            Err(error) => {
-                *failed = Some(now);
-                Err(unreachable(&error))
-            }
+            Err(error) => Err(unreachable(&error)),
         }
+    }
+}
+
+/// Dropped when the asking is over, also when whoever asked went away: notes when it failed.
+struct Asking<'a> {
+    failed: MutexGuard<'a, Option<Millis>>,
+    app: &'a App,
+    found: bool,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        *self.failed = (!self.found).then(|| self.app.now());
     }
 }
 
@@ -357,7 +360,7 @@ async fn begin(
     back: &Back,
     (token, counted): (Hash, Counted),
 ) -> Result<PersonId, Problem> {
-    let identity = provider.identity(&app.auth.sign_in, back, app.now()).await?;
+    let identity = provider.identity(app, back).await?;
     let input = (app.clone(), identity, counted, token);
     let begun = app.store.with_tx("sign_in.oidc", input, |tx, (app, identity, counted, token)| {
         Box::pin(async move {
@@ -435,48 +438,96 @@ fn unknown(identity: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use axum::Router;
     use axum::extract::State;
-    use futures_util::future::join_all;
+    use futures_util::future::{join, join_all};
     use tokio::net::TcpListener;
+    use tokio::sync::Notify;
 
     use super::*;
+    use crate::clock::ManualClock;
     use crate::store::testing::TestStore;
 
-    type Asked = Arc<AtomicUsize>;
+    /// A provider that is down and takes its time to fail.
+    struct Dead {
+        asked: AtomicUsize,
+        reached: Notify,
+        clock: ManualClock,
+        takes_ms: i64,
+    }
 
-    /// A provider that is down, and how often it was asked.
-    async fn dead() -> (Provider, Asked) {
-        let asked = Asked::default();
-        let count = |State(asked): State<Asked>| async move {
-            asked.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            StatusCode::BAD_GATEWAY
-        };
+    impl Dead {
+        fn asked(&self) -> usize {
+            self.asked.load(Ordering::Relaxed)
+        }
+    }
+
+    async fn fail(State(dead): State<Arc<Dead>>) -> StatusCode {
+        dead.asked.fetch_add(1, Ordering::Relaxed);
+        dead.clock.advance(dead.takes_ms);
+        dead.reached.notify_one();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        StatusCode::BAD_GATEWAY
+    }
+
+    async fn dead(clock: &ManualClock, takes_ms: i64) -> (Provider, Arc<Dead>) {
+        let (asked, reached) = (AtomicUsize::default(), Notify::new());
+        let dead = Arc::new(Dead { asked, reached, clock: clock.clone(), takes_ms });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(count).with_state(Arc::clone(&asked));
+        let router = Router::new().fallback(fail).with_state(Arc::clone(&dead));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let config = config::Oidc { issuer, ..config::Oidc::default() };
-        (Provider::new(&config).unwrap(), asked)
+        (Provider::new(&config).unwrap(), dead)
     }
 
     #[tokio::test]
     async fn a_provider_that_is_down_is_asked_once_and_then_left_alone() {
         let store = TestStore::sqlite().await;
         let (app, clock) = store.app().await;
-        let (provider, asked) = dead().await;
-        let ask = || provider.address(&app.auth.sign_in, "attempt", app.now());
+        let (provider, dead) = dead(&clock, 0).await;
+        let ask = || provider.address(&app, "attempt");
         for answer in join_all((0..20).map(|_| ask())).await {
             assert_eq!(answer.unwrap_err().code(), "provider_unreachable");
         }
-        assert_eq!(asked.load(Ordering::Relaxed), 1, "twenty at once");
+        assert_eq!(dead.asked(), 1, "twenty at once");
         clock.advance(REST_MS - 1);
         ask().await.unwrap_err();
-        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(dead.asked(), 1);
         clock.advance(1);
         ask().await.unwrap_err();
-        assert_eq!(asked.load(Ordering::Relaxed), 2, "it may be back");
+        assert_eq!(dead.asked(), 2, "it may be back");
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_hangs_is_left_alone_from_when_it_failed() {
+        let store = TestStore::sqlite().await;
+        let (app, clock) = store.app().await;
+        let (provider, dead) = dead(&clock, 2 * REST_MS).await;
+        let meanwhile = async {
+            dead.reached.notified().await;
+            provider.address(&app, "came while the first was asking").await
+        };
+        let (first, second) = join(provider.address(&app, "attempt"), meanwhile).await;
+        for answer in [first, second] {
+            assert_eq!(answer.unwrap_err().code(), "provider_unreachable");
+        }
+        assert_eq!(dead.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_away_while_asking_leaves_it_alone_as_well() {
+        let store = TestStore::sqlite().await;
+        let (app, clock) = store.app().await;
+        let (provider, dead) = dead(&clock, 2 * REST_MS).await;
+        tokio::select! {
+            answer = provider.address(&app, "attempt") => panic!("it went on waiting: {answer:?}"),
+            () = dead.reached.notified() => {}
+        }
+        let next = provider.address(&app, "next").await;
+        assert_eq!(next.unwrap_err().code(), "provider_unreachable");
+        assert_eq!(dead.asked(), 1);
     }
 }

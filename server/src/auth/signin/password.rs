@@ -31,7 +31,7 @@ const AT_ONCE: usize = 4;
 /// How long a try waits for its turn.
 const WAIT: Duration = Duration::from_secs(5);
 /// What the password of an unknown name is compared with: the same work, and never right.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ib2Q\
+pub(super) const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ib2Q\
                       $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A password as it is hashed: in Unicode's form C, every kind of space as an ordinary one

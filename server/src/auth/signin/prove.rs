@@ -1,7 +1,7 @@
 //! One try: a login name, a password and a code, and what is done if they are right.
 //!
-//! Whatever is wrong, the same is done in the same order: the try is counted, one password hashed,
-//! one row looked for under the name, and one answer given. So neither words nor time tell which
+//! Whatever is wrong, the same is done in the same order: the kept password is looked for, the try counted, one
+//! password hashed, one row looked for under the name, and one answer given. So neither words nor time tell which
 //! names there are.
 
 use onscene_sync_core::id::{Hash, PersonId};
@@ -31,8 +31,26 @@ pub struct Try {
     pub code: Secret,
     /// From where.
     pub source: Source,
-    /// The device or the session by which it shows that it signed in under this name before.
-    pub known: Option<Hash>,
+    /// By what it shows that it signed in under this name before.
+    pub shown: Option<Shown>,
+}
+
+/// What only somebody has who signed in before.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// A device's token, not looked at yet.
+    Device(Secret),
+    /// The present session.
+    Session(Hash),
+}
+
+/// Who was right.
+#[derive(Debug)]
+pub struct Proven {
+    /// The person.
+    pub person: PersonId,
+    /// The PHC string of the password that was right.
+    pub password: String,
 }
 
 /// What it is for.
@@ -62,25 +80,37 @@ struct Proof {
 ///
 /// # Errors
 /// `sign_in_failed`, whatever was wrong; `too_many_tries`; the database's.
-pub async fn prove(app: &App, given: Try, purpose: Purpose) -> Result<PersonId, Problem> {
+pub async fn prove(app: &App, given: Try, purpose: Purpose) -> Result<Proven, Problem> {
     let password = Password::typed(&given.password.0)?;
-    let tries = app.auth.sign_in.tries(Some(&given.login), given.known, given.source);
+    let kept = kept_of(app, &given.login).await?;
+    let known = known(app, &given, kept.as_deref());
+    let tries = app.auth.sign_in.tries(Some(&given.login), known, given.source);
     let counted = throttle::begin(app, &tries).await?;
-    let looked_at = look_at(app, given, password, (purpose, counted.clone())).await;
+    let looked_at = look_at(app, given, (password, kept.clone()), (purpose, counted.clone())).await;
     let person = throttle::settle(app, counted, looked_at).await?;
     let outcome = if person.is_some() { "right" } else { "wrong" };
     metrics::counter!("onscene_sign_in_tries_total", "outcome" => outcome).increment(1);
-    person.ok_or_else(not_right)
+    let right = person.zip(kept).map(|(person, password)| Proven { person, password });
+    right.ok_or_else(not_right)
+}
+
+fn known(app: &App, given: &Try, kept: Option<&str>) -> Option<Hash> {
+    match given.shown.as_ref()? {
+        Shown::Session(session) => Some(*session),
+        Shown::Device(token) => {
+            let account = (given.login.as_str(), kept);
+            app.auth.sign_in.known_device(account, &token.0, app.now())
+        }
+    }
 }
 
 /// `None` when something is wrong.
 async fn look_at(
     app: &App,
     given: Try,
-    password: Password,
+    (password, kept): (Password, Option<String>),
     (purpose, counted): (Purpose, Counted),
 ) -> Result<Option<PersonId>, Problem> {
-    let kept = kept_of(app, &given.login).await?;
     let right = app.auth.sign_in.passwords.is_right(password, kept.clone()).await?;
     let at = app.now();
     let proof = Proof { app: app.clone(), given, counted, kept, right, purpose, at };

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, PASSWORD, open};
+use super::desk::{Desk, PASSWORD, accept, invite, open, secret_of};
 use super::kit::{Answer, World, bearer, text};
 use crate::auth::Role;
 use crate::store::testing::{TestStore, on_each_engine};
@@ -17,6 +17,7 @@ on_each_engine!(
     tries_that_come_at_once_count_each,
     failures_make_an_account_wait_and_never_lock_it,
     who_knows_a_login_name_does_not_keep_its_owner_waiting,
+    a_device_is_not_known_any_more_after_a_new_password,
     failures_make_an_address_wait_and_not_its_neighbours,
     a_delay_stands_in_the_audit_log_without_a_name,
 );
@@ -179,6 +180,44 @@ async fn who_knows_a_login_name_does_not_keep_its_owner_waiting(store: TestStore
     }
     with(&desk, "another password", "000000", &device).await.expect(429, "too_many_tries");
     desk.try_with(&world, PASSWORD, "000000").await.expect(429, "too_many_tries");
+}
+
+async fn a_device_is_not_known_any_more_after_a_new_password(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    let code = desk.next_code(&world);
+    let signed_in = desk.try_with(&world, PASSWORD, &code).await.ok();
+    let with = async |password: &str, code: &str, device: &Value| {
+        let body = json!({"login": "li", "password": password, "code": code, "device": device});
+        open(&world, "/v1/sign-in", body).await
+    };
+    let kept_waiting = async || {
+        for _ in 0..5 {
+            with("another password", "000000", &Value::Null).await.expect(401, "sign_in_failed");
+        }
+        with("another password", "000000", &Value::Null).await.expect(429, "too_many_tries");
+    };
+    let new = "three lakes without a boat";
+    let body = json!({"password": PASSWORD, "code": desk.next_code(&world), "new_password": new});
+    world.post(&text(&signed_in["token"]), "/v1/me/password", body).await.ok();
+    let code = desk.next_code(&world);
+    let renewed = with(new, &code, &signed_in["device"]).await.ok()["device"].clone();
+    kept_waiting().await;
+    let code = desk.secret.code(world.app.now().plus(30_000));
+    with(new, &code, &signed_in["device"]).await.expect(429, "too_many_tries");
+    with(new, &code, &renewed).await.ok();
+    // A reset ends it as well, also when the same password is chosen anew.
+    let reset = format!("/v1/people/{}/sign-in", desk.person);
+    world.send(Method::DELETE, &reset, &bearer(&world.admin), None).await.ok();
+    with(new, &code, &renewed).await.expect(429, "too_many_tries");
+    world.clock.advance(24 * 3_600_000);
+    let invitation = invite(&world, &desk.person).await;
+    let secret = secret_of(&accept(&world, &invitation, "li", new).await.ok());
+    let body = json!({"code": invitation, "totp": secret.code(world.app.now())});
+    open(&world, "/v1/sign-in/confirmation", body).await.ok();
+    kept_waiting().await;
+    let code = secret.code(world.app.now().plus(30_000));
+    with(new, &code, &renewed).await.expect(429, "too_many_tries");
 }
 
 /// A wrong try under a name of its own, from an address behind the proxy.
