@@ -4,8 +4,9 @@
 //!
 //! The first event comes at once: what changed before the stream began is to be asked for. Each later one
 //! has as its `id` the number of the newest entry of the audit log that it is about. A desk that misses one
-//! loses nothing, since lists can always be asked for. The stream says nothing more once its session or key
-//! has ended, and is closed within [`RECHECK`].
+//! loses nothing, since lists can always be asked for. One whose reach is another than it was is told so by
+//! the same event, at the latest after [`RECHECK`]. The stream says nothing more once its session or key has
+//! ended, and is closed within [`RECHECK`].
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -96,17 +97,19 @@ impl Listening {
         loop {
             tokio::select! {
                 heard = self.heard.recv() => {
+                    let moved = self.look_again().await?;
                     let event = match heard {
                         Ok(heard) => self.in_reach(&heard),
                         Err(RecvError::Lagged(_)) => Some(changed()),
                         Err(RecvError::Closed) => return None,
                     };
-                    if let Some(event) = event {
-                        return self.may_still().await.then_some(event);
+                    if let Some(event) = event.or_else(|| moved.then(changed)) {
+                        return Some(event);
                     }
                 }
                 _ = self.recheck.tick() => {
-                    return self.may_still().await.then(|| Event::default().comment(""));
+                    let moved = self.look_again().await?;
+                    return Some(if moved { changed() } else { Event::default().comment("") });
                 }
                 () = self.stop.requested() => return None,
             }
@@ -127,19 +130,21 @@ impl Listening {
         Some(changed().id(newest.to_string()))
     }
 
-    /// Whether the session or key still opens this; role and unit may be others by now.
-    async fn may_still(&mut self) -> bool {
+    /// Whether this desk reaches other units than it did; `None` when its session or key does not open
+    /// this any more.
+    async fn look_again(&mut self) -> Option<bool> {
         match desk(&self.app, &self.credentials).await {
             Ok(viewer) => {
-                self.viewer = viewer;
-                self.viewer.sweep(Action::ReadCases, None).is_ok()
+                let before = std::mem::replace(&mut self.viewer, viewer);
+                self.viewer.sweep(Action::ReadCases, None).ok()?;
+                Some(!self.viewer.reaches_as(&before))
             }
             // The database is away for a moment: the desk need not come back for that.
             Err(problem) if problem.status().is_server_error() => {
                 tracing::warn!(code = problem.code(), "a desk's stream could not be checked");
-                true
+                Some(false)
             }
-            Err(_) => false,
+            Err(_) => None,
         }
     }
 }

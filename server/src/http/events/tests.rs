@@ -12,6 +12,8 @@ use crate::changes::Follower;
 use crate::store::testing::{TestStore, on_each_engine};
 
 const MINUTE_MS: i64 = 60_000;
+/// That something changed, whatever it was.
+const CHANGED: &str = "event: changed\ndata: {}\n\n";
 
 /// What one desk hears.
 struct Stream(Body);
@@ -20,7 +22,7 @@ impl Stream {
     async fn open(world: &World, key: &str) -> Self {
         let (status, mut stream) = Self::request(world, key).await;
         assert_eq!(status, 200);
-        assert_eq!(stream.hears().await.as_deref(), Some("event: changed\ndata: {}\n\n"));
+        assert_eq!(stream.hears().await.as_deref(), Some(CHANGED));
         stream
     }
 
@@ -91,6 +93,45 @@ async fn desks_hear_of_cases_in_their_reach_from_another_node(store: TestStore) 
     second.hears_of_a_change().await;
 }
 
+async fn a_desk_that_has_moved_hears_of_its_new_units_and_not_of_the_old(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let (one, two) = (world.unit("一中队", &top).await, world.unit("二中队", &top).await);
+    let dispatcher = world.key(&world.person(Role::Dispatcher, &top).await).await;
+    let leader = world.person(Role::UnitLeader, &one).await;
+    let key = world.key(&leader).await;
+    let mut follower = Follower::begin(&world.app).await.unwrap();
+    let mut stream = Stream::open(&world, &key).await;
+    let mut order = async |unit: &str| {
+        let orders = format!("/v1/cases/{}/orders", register(&world, &dispatcher).await);
+        world.post(&dispatcher, &orders, json!({ "unit": unit })).await.ok();
+        follower.look(&world.app).await.unwrap();
+    };
+    let to = async |unit: &str| {
+        world
+            .appoint(&leader, json!({ "role": Role::UnitLeader.as_str(), "unit": unit }))
+            .await
+            .ok()
+    };
+    to(&two).await;
+    order(&two).await;
+    stream.hears_of_a_change().await;
+    order(&one).await;
+    stream.hears_nothing().await;
+
+    to(&one).await;
+    order(&two).await;
+    assert_eq!(stream.hears().await.as_deref(), Some(CHANGED), "that it has moved, no more");
+    order(&two).await;
+    stream.hears_nothing().await;
+
+    let below = world.unit("一组", &one).await;
+    order(&two).await;
+    assert_eq!(stream.hears().await.as_deref(), Some(CHANGED), "it reaches further");
+    order(&below).await;
+    stream.hears_of_a_change().await;
+}
+
 async fn a_stream_ends_with_its_session_and_does_not_keep_it_alive(store: TestStore) {
     let world = World::new(store).await;
     let top = world.top().await;
@@ -157,6 +198,7 @@ async fn an_entry_that_shows_late_is_heard_of_all_the_same(store: TestStore) {
 
 on_each_engine!(
     desks_hear_of_cases_in_their_reach_from_another_node,
+    a_desk_that_has_moved_hears_of_its_new_units_and_not_of_the_old,
     a_stream_ends_with_its_session_and_does_not_keep_it_alive,
     an_entry_that_shows_late_is_heard_of_all_the_same,
     a_person_has_few_streams_and_gets_them_back,
