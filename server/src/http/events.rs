@@ -51,24 +51,8 @@ async fn events(
 ) -> Result<Response, Problem> {
     let place = app.desks.join(viewer.person, PER_PERSON).ok_or_else(too_many)?;
     let credentials = headers.get(header::AUTHORIZATION).cloned();
-    let mut recheck = tokio::time::interval(RECHECK);
-    recheck.reset();
-    let listening = Listening {
-        heard: app.changes.listen(),
-        stop: app.stopper.listen(),
-        app,
-        viewer,
-        credentials: credentials.unwrap_or(HeaderValue::from_static("")),
-        recheck,
-        begun: false,
-        _held: (place, slot),
-    };
-    let events = stream::unfold(listening, |mut listening| async move {
-        let event = listening.next().await?;
-        Some((Ok::<_, Infallible>(event), listening))
-    });
-    let caching = [(header::CACHE_CONTROL, "no-store")];
-    Ok((caching, Sse::new(events)).into_response())
+    let credentials = credentials.unwrap_or(HeaderValue::from_static(""));
+    Ok(Listening::new(app, (viewer, credentials), RECHECK, (place, slot)).answer())
 }
 
 fn too_many() -> Problem {
@@ -76,6 +60,9 @@ fn too_many() -> Problem {
         .detail(format!("you have {PER_PERSON} streams: close one, or wait a minute"))
         .retry_after(60)
 }
+
+/// What a stream takes of what there is a bound on.
+type Held = (Place<PersonId>, Option<Extension<Slot>>);
 
 struct Listening {
     app: App,
@@ -85,10 +72,30 @@ struct Listening {
     recheck: Interval,
     stop: Stop,
     begun: bool,
-    _held: (Place<PersonId>, Option<Extension<Slot>>),
+    _held: Held,
 }
 
 impl Listening {
+    fn new(
+        app: App,
+        (viewer, credentials): (Viewer, HeaderValue),
+        period: Duration,
+        held: Held,
+    ) -> Self {
+        let mut recheck = tokio::time::interval(period);
+        recheck.reset();
+        let (heard, stop) = (app.changes.listen(), app.stopper.listen());
+        Self { app, viewer, credentials, heard, recheck, stop, begun: false, _held: held }
+    }
+
+    fn answer(self) -> Response {
+        let events = stream::unfold(self, |mut listening| async move {
+            let event = listening.next().await?;
+            Some((Ok::<_, Infallible>(event), listening))
+        });
+        ([(header::CACHE_CONTROL, "no-store")], Sse::new(events)).into_response()
+    }
+
     /// What is to be said next; `None` when the stream ends.
     async fn next(&mut self) -> Option<Event> {
         if !std::mem::replace(&mut self.begun, true) {

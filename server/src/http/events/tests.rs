@@ -161,6 +161,25 @@ async fn a_stream_ends_with_its_session_and_does_not_keep_it_alive(store: TestSt
     assert_eq!(idle.hears().await, None, "80 minutes without a request, whatever was listened to");
 }
 
+async fn a_stream_ends_with_its_session_though_nothing_happens(store: TestStore) {
+    let world = World::new(store).await;
+    let signed_in = Desk::new(&world, Role::Leader, "wang").await;
+    let credentials = format!("Bearer {}", signed_in.session).parse().unwrap();
+    let viewer = desk(&world.app, &credentials).await.unwrap();
+    let held = (world.app.desks.join(viewer.person, PER_PERSON).unwrap(), None);
+    let period = Duration::from_millis(20);
+    let listening = Listening::new(world.app.clone(), (viewer, credentials), period, held);
+    let mut stream = Stream(listening.answer().into_body());
+    assert_eq!(stream.hears().await.as_deref(), Some(CHANGED));
+    for _ in 0..2 {
+        let event = stream.hears().await.expect("a sign of life");
+        assert!(event.starts_with(':'), "{event:?}");
+    }
+    let out = world.post(&signed_in.session, "/v1/sign-out", json!({})).await;
+    assert_eq!(out.status.as_u16(), 204);
+    assert_eq!(stream.hears().await, None);
+}
+
 async fn a_person_has_few_streams_and_gets_them_back(store: TestStore) {
     let world = World::new(store).await;
     let key = world.key(&world.person(Role::Leader, &world.top().await).await).await;
@@ -200,6 +219,7 @@ on_each_engine!(
     desks_hear_of_cases_in_their_reach_from_another_node,
     a_desk_that_has_moved_hears_of_its_new_units_and_not_of_the_old,
     a_stream_ends_with_its_session_and_does_not_keep_it_alive,
+    a_stream_ends_with_its_session_though_nothing_happens,
     an_entry_that_shows_late_is_heard_of_all_the_same,
     a_person_has_few_streams_and_gets_them_back,
 );
