@@ -5,6 +5,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::audit::entry::{Deed, Entry, note};
 use crate::auth::Role;
 use crate::auth::tests::desk::Desk;
 use crate::auth::tests::kit::{World, text};
@@ -180,6 +181,26 @@ async fn a_stream_ends_with_its_session_though_nothing_happens(store: TestStore)
     assert_eq!(stream.hears().await, None);
 }
 
+async fn what_a_look_that_fails_has_missed_the_next_one_finds(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let dispatcher = world.key(&world.person(Role::Dispatcher, &top).await).await;
+    let mut follower = Follower::begin(&world.app).await.unwrap();
+    let mut stream = Stream::open(&world, &dispatcher).await;
+    register(&world, &dispatcher).await;
+    let others = vec![Entry::new(Deed::PersonAppointed, world.app.now()); 600];
+    let noted = world.app.store.with_tx("test", others, |tx, others| Box::pin(note(tx, others)));
+    noted.await.unwrap();
+    let rename = async |sql: &'static str| {
+        world.app.store.write_one("test", || sqlx::query(sql)).await.unwrap();
+    };
+    rename("ALTER TABLE dispatch_order RENAME TO out_of_reach").await;
+    assert!(follower.look(&world.app).await.is_err());
+    rename("ALTER TABLE out_of_reach RENAME TO dispatch_order").await;
+    follower.look(&world.app).await.unwrap();
+    stream.hears_of_a_change().await;
+}
+
 async fn a_person_has_few_streams_and_gets_them_back(store: TestStore) {
     let world = World::new(store).await;
     let key = world.key(&world.person(Role::Leader, &world.top().await).await).await;
@@ -220,6 +241,7 @@ on_each_engine!(
     a_desk_that_has_moved_hears_of_its_new_units_and_not_of_the_old,
     a_stream_ends_with_its_session_and_does_not_keep_it_alive,
     a_stream_ends_with_its_session_though_nothing_happens,
+    what_a_look_that_fails_has_missed_the_next_one_finds,
     an_entry_that_shows_late_is_heard_of_all_the_same,
     a_person_has_few_streams_and_gets_them_back,
 );
