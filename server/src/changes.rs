@@ -93,7 +93,7 @@ impl Follower {
     pub async fn begin(app: &App) -> Result<Self, StoreError> {
         let newest = app.store.with_read("changes.begin", (), |tx, ()| Box::pin(newest(tx)));
         let mut begun = Self { newest: newest.await?, ..Self::default() };
-        begun.read(app, begun.newest - OVERLAP).await?;
+        begun.read(app, begun.newest - OVERLAP, begun.newest).await?;
         Ok(begun)
     }
 
@@ -102,31 +102,33 @@ impl Follower {
     /// # Errors
     /// When the database refuses.
     pub async fn look(&mut self, app: &App) -> Result<(), StoreError> {
-        let before = self.newest;
         let newest = app.store.with_read("changes.newest", (), |tx, ()| Box::pin(newest(tx)));
-        self.newest = newest.await?;
-        self.idle = if self.newest == before { self.idle.saturating_add(1) } else { 0 };
-        if self.idle > LINGER {
+        let newest = newest.await?;
+        let idle = if newest == self.newest { self.idle + 1 } else { 0 };
+        if idle > LINGER {
             return Ok(());
         }
-        let heard = if self.newest - before > MOST {
+        let heard = if newest - self.newest > MOST {
             self.heard.clear();
             Heard::Much
         } else {
-            let from = before.min(self.newest) - OVERLAP;
-            Heard::Of(self.read(app, from).await?)
+            let from = self.newest.min(newest) - OVERLAP;
+            Heard::Of(self.read(app, from, newest).await?)
         };
+        // Only now: a look that failed is made again.
+        (self.newest, self.idle) = (newest, idle);
         if heard != Heard::Of(BTreeMap::new()) {
             let _nobody_listens = app.changes.0.send(Arc::new(heard));
         }
         Ok(())
     }
 
-    /// Entries after `from` that were not heard of before, by unit.
+    /// Entries after `from` that were not heard of before, by unit; `newest` is the newest of the log.
     async fn read(
         &mut self,
         app: &App,
         from: i64,
+        newest: i64,
     ) -> Result<BTreeMap<Option<UnitId>, i64>, StoreError> {
         let rows =
             app.store.with_read("changes.read", from, |tx, from| Box::pin(changed(tx, *from)));
@@ -139,7 +141,7 @@ impl Follower {
             }
         }
         self.heard.extend(rows.iter().map(|(entry, _)| *entry));
-        let old = self.newest - 2 * OVERLAP;
+        let old = newest - 2 * OVERLAP;
         self.heard.retain(|entry| *entry > old);
         Ok(of)
     }

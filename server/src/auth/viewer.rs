@@ -102,6 +102,12 @@ impl Viewer {
         if within { Ok(()) } else { Err(out_of_scope()) }
     }
 
+    /// Whether role and units are those of `other`: each action reaches as far then.
+    #[must_use]
+    pub fn reaches_as(&self, other: &Self) -> bool {
+        (self.role, self.unit, &self.below) == (other.role, other.unit, &other.below)
+    }
+
     /// Refuses unless this person may hand out, confirm or revoke (`action`) the phones of a person of
     /// role `owner` in `unit`. Those of supervision are the administrators' alone: whoever could
     /// enrol one would read as a supervisor what is planned against the own unit.

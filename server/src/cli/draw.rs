@@ -95,7 +95,7 @@ mod tests {
             list: root_of_lines(&list_text(&list)),
             supervisors: root_of_lines(&supervisors_text(&people)),
             rules,
-            salt: Hash::from_bytes([6; 32]),
+            salt: Some(Hash::from_bytes([6; 32])),
             source: "drand quicknet round 1".to_owned(),
         };
         let seed = "ab".repeat(32);

@@ -4,8 +4,9 @@
 //!
 //! The first event comes at once: what changed before the stream began is to be asked for. Each later one
 //! has as its `id` the number of the newest entry of the audit log that it is about. A desk that misses one
-//! loses nothing, since lists can always be asked for. The stream says nothing more once its session or key
-//! has ended, and is closed within [`RECHECK`].
+//! loses nothing, since lists can always be asked for. One whose reach is another than it was is told so by
+//! the same event, at the latest after [`RECHECK`]. The stream says nothing more once its session or key has
+//! ended, and is closed within [`RECHECK`].
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -50,24 +51,8 @@ async fn events(
 ) -> Result<Response, Problem> {
     let place = app.desks.join(viewer.person, PER_PERSON).ok_or_else(too_many)?;
     let credentials = headers.get(header::AUTHORIZATION).cloned();
-    let mut recheck = tokio::time::interval(RECHECK);
-    recheck.reset();
-    let listening = Listening {
-        heard: app.changes.listen(),
-        stop: app.stopper.listen(),
-        app,
-        viewer,
-        credentials: credentials.unwrap_or(HeaderValue::from_static("")),
-        recheck,
-        begun: false,
-        _held: (place, slot),
-    };
-    let events = stream::unfold(listening, |mut listening| async move {
-        let event = listening.next().await?;
-        Some((Ok::<_, Infallible>(event), listening))
-    });
-    let caching = [(header::CACHE_CONTROL, "no-store")];
-    Ok((caching, Sse::new(events)).into_response())
+    let credentials = credentials.unwrap_or(HeaderValue::from_static(""));
+    Ok(Listening::new(app, (viewer, credentials), RECHECK, (place, slot)).answer())
 }
 
 fn too_many() -> Problem {
@@ -75,6 +60,9 @@ fn too_many() -> Problem {
         .detail(format!("you have {PER_PERSON} streams: close one, or wait a minute"))
         .retry_after(60)
 }
+
+/// What a stream takes of what there is a bound on.
+type Held = (Place<PersonId>, Option<Extension<Slot>>);
 
 struct Listening {
     app: App,
@@ -84,10 +72,30 @@ struct Listening {
     recheck: Interval,
     stop: Stop,
     begun: bool,
-    _held: (Place<PersonId>, Option<Extension<Slot>>),
+    _held: Held,
 }
 
 impl Listening {
+    fn new(
+        app: App,
+        (viewer, credentials): (Viewer, HeaderValue),
+        period: Duration,
+        held: Held,
+    ) -> Self {
+        let mut recheck = tokio::time::interval(period);
+        recheck.reset();
+        let (heard, stop) = (app.changes.listen(), app.stopper.listen());
+        Self { app, viewer, credentials, heard, recheck, stop, begun: false, _held: held }
+    }
+
+    fn answer(self) -> Response {
+        let events = stream::unfold(self, |mut listening| async move {
+            let event = listening.next().await?;
+            Some((Ok::<_, Infallible>(event), listening))
+        });
+        ([(header::CACHE_CONTROL, "no-store")], Sse::new(events)).into_response()
+    }
+
     /// What is to be said next; `None` when the stream ends.
     async fn next(&mut self) -> Option<Event> {
         if !std::mem::replace(&mut self.begun, true) {
@@ -96,17 +104,19 @@ impl Listening {
         loop {
             tokio::select! {
                 heard = self.heard.recv() => {
+                    let moved = self.look_again().await?;
                     let event = match heard {
                         Ok(heard) => self.in_reach(&heard),
                         Err(RecvError::Lagged(_)) => Some(changed()),
                         Err(RecvError::Closed) => return None,
                     };
-                    if let Some(event) = event {
-                        return self.may_still().await.then_some(event);
+                    if let Some(event) = event.or_else(|| moved.then(changed)) {
+                        return Some(event);
                     }
                 }
                 _ = self.recheck.tick() => {
-                    return self.may_still().await.then(|| Event::default().comment(""));
+                    let moved = self.look_again().await?;
+                    return Some(if moved { changed() } else { Event::default().comment("") });
                 }
                 () = self.stop.requested() => return None,
             }
@@ -127,19 +137,21 @@ impl Listening {
         Some(changed().id(newest.to_string()))
     }
 
-    /// Whether the session or key still opens this; role and unit may be others by now.
-    async fn may_still(&mut self) -> bool {
+    /// Whether this desk reaches other units than it did; `None` when its session or key does not open
+    /// this any more.
+    async fn look_again(&mut self) -> Option<bool> {
         match desk(&self.app, &self.credentials).await {
             Ok(viewer) => {
-                self.viewer = viewer;
-                self.viewer.sweep(Action::ReadCases, None).is_ok()
+                let before = std::mem::replace(&mut self.viewer, viewer);
+                self.viewer.sweep(Action::ReadCases, None).ok()?;
+                Some(!self.viewer.reaches_as(&before))
             }
             // The database is away for a moment: the desk need not come back for that.
             Err(problem) if problem.status().is_server_error() => {
                 tracing::warn!(code = problem.code(), "a desk's stream could not be checked");
-                true
+                Some(false)
             }
-            Err(_) => false,
+            Err(_) => None,
         }
     }
 }

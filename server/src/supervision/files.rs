@@ -10,7 +10,8 @@
 //!
 //! The rechecks end when each has a finding, at the latest [`BLIND_MS`] after the draw. Until then the
 //! hub hands out to nobody what a unit could be warned by; the proof holds a hash that tells nothing, since
-//! the commitment has a salt, and binds the hub to all that it publishes later.
+//! the commitment has a salt (but for those from before there was one), and binds the hub to all that it
+//! publishes later.
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;

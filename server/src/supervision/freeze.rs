@@ -57,7 +57,7 @@ pub async fn freeze(
         list: root_of_lines(&list),
         supervisors: root_of_lines(&supervisors),
         rules: policy.draw,
-        salt: Hash::from_bytes(random::bytes(&*app.random)),
+        salt: Some(Hash::from_bytes(random::bytes(&*app.random))),
         source: source.to_owned(),
     };
     let commitment = commitment.to_text();

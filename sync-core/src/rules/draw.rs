@@ -9,7 +9,8 @@
 //!
 //! 1. A case's **ticket** is SHA-256 of `onscene draw 2`, one zero byte, the SHA-256 of the
 //!    commitment's bytes, the salt's 32 bytes, the seed's length in one byte, the seed, and the 16 bytes
-//!    of the case's id.
+//!    of the case's id. Under a commitment that begins with `onscene draw 1` there is no salt: a ticket
+//!    begins with these words instead, and leaves the salt out.
 //!    Tickets are compared as numbers, first byte highest. There is no remainder anywhere and hence
 //!    no bias.
 //! 2. Cases are taken in four steps. Each step goes through its candidates from the lowest ticket
@@ -38,6 +39,8 @@ use crate::limits::{DRAW_CASES, DRAW_SEED_BYTES};
 use crate::time::Millis;
 
 const FORM: &str = "onscene draw 2";
+/// What was written before there was a salt: drawn and verified for ever, and not frozen any more.
+const UNSALTED: &str = "onscene draw 1";
 const RECHECK: &str = "onscene recheck 1";
 const MILLION: u64 = 1_000_000;
 
@@ -92,8 +95,8 @@ pub struct Commitment {
     pub supervisors: Hash,
     /// How many are drawn.
     pub rules: DrawRules,
-    /// 32 bytes of chance.
-    pub salt: Hash,
+    /// 32 bytes of chance; `None` in those of the first form, which are read and not made any more.
+    pub salt: Option<Hash>,
     /// Where the seed will come from, so exactly that it can be one value only: `drand quicknet round
     /// 12345678`, say.
     pub source: String,
@@ -132,6 +135,9 @@ pub enum DrawFault {
     /// Not the form of a commitment.
     #[error("the commitment has no line `{0} …` in its place")]
     Missing(&'static str),
+    /// Not a form that is known here.
+    #[error("the commitment begins neither with `{FORM}` nor with `{UNSALTED}`")]
+    Unknown,
     /// It says more, or says it otherwise.
     #[error("the commitment is not written as it would be written here")]
     Form,
@@ -167,11 +173,21 @@ impl Commitment {
     pub fn to_text(&self) -> String {
         let DrawRules { share_ppm, per_unit, at_most } = self.rules;
         let (from, to, frozen) = (self.from.0, self.to.0, self.frozen_at.0);
+        let (form, salt) = (self.form(), self.salt.map(|salt| format!("salt {salt}\n")));
         format!(
-            "{FORM}\ndraw {}\nclosed {from} {to}\nfrozen {frozen}\ncases {}\nlist {}\n\
-             supervisors {}\nrules {share_ppm} {per_unit} {at_most}\nsalt {}\nseed {}\n",
-            self.draw, self.cases, self.list, self.supervisors, self.salt, self.source
+            "{form}\ndraw {}\nclosed {from} {to}\nfrozen {frozen}\ncases {}\nlist {}\n\
+             supervisors {}\nrules {share_ppm} {per_unit} {at_most}\n{}seed {}\n",
+            self.draw,
+            self.cases,
+            self.list,
+            self.supervisors,
+            salt.unwrap_or_default(),
+            self.source
         )
+    }
+
+    const fn form(&self) -> &'static str {
+        if self.salt.is_some() { FORM } else { UNSALTED }
     }
 
     /// Reads a file.
@@ -180,16 +196,20 @@ impl Commitment {
     /// When it is not exactly what [`Commitment::to_text`] writes.
     pub fn from_text(text: &str) -> Result<Self, DrawFault> {
         let mut lines = text.lines();
-        if lines.next() != Some(FORM) {
-            return Err(DrawFault::Missing(FORM));
-        }
+        let salted = match lines.next() {
+            Some(FORM) => true,
+            Some(UNSALTED) => false,
+            _ => return Err(DrawFault::Unknown),
+        };
         let mut value = |name: &'static str| {
             let line = lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line.ok_or(DrawFault::Missing(name))
         };
         let (draw, closed, frozen) = (value("draw")?, value("closed")?, value("frozen")?);
         let (cases, list, supervisors) = (value("cases")?, value("list")?, value("supervisors")?);
-        let (rules, salt, source) = (value("rules")?, value("salt")?, value("seed")?);
+        let rules = value("rules")?;
+        let salt = salted.then(|| value("salt")).transpose()?;
+        let source = value("seed")?;
         let read = || {
             let (from, to) = closed.split_once(' ')?;
             let mut numbers = rules.split(' ').map(|number| number.parse().ok());
@@ -203,7 +223,7 @@ impl Commitment {
                 list: list.parse().ok()?,
                 supervisors: supervisors.parse().ok()?,
                 rules: DrawRules { share_ppm: number()?, per_unit: number()?, at_most: number()? },
-                salt: salt.parse().ok()?,
+                salt: salt.map(str::parse).transpose().ok()?,
                 source: source.to_owned(),
             })
         };
@@ -324,8 +344,8 @@ pub fn draw(
     list: &BTreeSet<Eligible>,
     supervisors: &BTreeSet<Supervisor>,
 ) -> Vec<Drawn> {
-    let said = sha256(commitment.to_text().as_bytes());
-    let ticket = |case: &Eligible| ticket(said, commitment.salt, seed, case.case);
+    let settled = settled(commitment);
+    let ticket = |case: &Eligible| ticket(&settled, seed, case.case);
     let mut sorted: Vec<(Hash, Eligible)> = list.iter().map(|case| (ticket(case), *case)).collect();
     sorted.sort_unstable();
     let mut taking = Taking { rules: commitment.rules, sorted, taken: BTreeSet::new() };
@@ -337,11 +357,16 @@ pub fn draw(
     assign(drawn, supervisors)
 }
 
-fn ticket(commitment: Hash, salt: Hash, seed: &Seed, case: DocId) -> Hash {
+/// What all tickets of a draw begin with.
+fn settled(commitment: &Commitment) -> Vec<u8> {
+    let said = sha256(commitment.to_text().as_bytes());
+    let salt: &[u8] = commitment.salt.as_ref().map_or(&[], |salt| salt.as_bytes());
+    [commitment.form().as_bytes(), &[0], said.as_bytes(), salt].concat()
+}
+
+fn ticket(settled: &[u8], seed: &Seed, case: DocId) -> Hash {
     let length = u8::try_from(seed.0.len()).unwrap_or(u8::MAX);
-    let settled: [&[u8]; 4] = [FORM.as_bytes(), &[0], commitment.as_bytes(), salt.as_bytes()];
-    let drawn: [&[u8]; 3] = [&[length], &seed.0, case.as_bytes()];
-    sha256(&[settled.concat(), drawn.concat()].concat())
+    sha256(&[settled, &[length], &seed.0, case.as_bytes()].concat())
 }
 
 struct Taking {

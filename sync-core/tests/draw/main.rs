@@ -61,7 +61,7 @@ impl Frozen {
             list: root_of_lines(&list_text(&list)),
             supervisors: root_of_lines(&supervisors_text(&supervisors)),
             rules,
-            salt: Hash::from_bytes([0x5a; 32]),
+            salt: Some(Hash::from_bytes([0x5a; 32])),
             source: "drand quicknet round 12345678".to_owned(),
         };
         Self { list, supervisors, commitment }
@@ -119,7 +119,10 @@ fn another_program_written_from_the_description_draws_the_same() {
             per_unit: u32::from(next(3)),
             at_most: [60, 3, 0, 1_000][usize::from(next(4))],
         };
-        let frozen = Frozen::new(&cases, &supervisors, rules);
+        let mut frozen = Frozen::new(&cases, &supervisors, rules);
+        if round % 4 == 3 {
+            frozen.commitment.salt = None;
+        }
         let Some(expected) = oracle(&frozen, &seed(round)) else { return };
         assert_eq!(drawn_text(&frozen.draw(&seed(round))), expected, "{frozen:?}");
     }
@@ -160,8 +163,10 @@ proptest! {
         cases in proptest::collection::vec((0..6_u8, 0..4_u8), 0..40),
         supervisors in proptest::collection::vec(0..8_u8, 0..6),
         garbage in "\\PC{0,80}",
+        salted: bool,
     ) {
-        let frozen = Frozen::new(&cases, &supervisors, RULES);
+        let mut frozen = Frozen::new(&cases, &supervisors, RULES);
+        frozen.commitment.salt = frozen.commitment.salt.filter(|_| salted);
         prop_assert_eq!(read_list(&list_text(&frozen.list)), Ok(frozen.list.clone()));
         let people = supervisors_text(&frozen.supervisors);
         prop_assert_eq!(read_supervisors(&people), Ok(frozen.supervisors.clone()));
@@ -205,6 +210,39 @@ fn a_known_draw_stays_what_it_was() {
 const KNOWN: &str = "111c49a8219b9e5cab8995dc2f2acd340cda677bc1a3b181b4c619c5c6732059";
 
 #[test]
+fn a_draw_that_was_frozen_before_there_was_a_salt_stays_what_it_was() {
+    let cases: Vec<_> = (0..40_u8).map(|n| (n % 3, n % 4)).collect();
+    let frozen = Frozen::new(&cases, &[7, 8, 0], RULES);
+    let commitment = Commitment::from_text(UNSALTED).expect("what was written once is read");
+    assert_eq!((commitment.salt, commitment.to_text().as_str()), (None, UNSALTED));
+    assert_eq!((commitment.list, commitment.cases), (frozen.commitment.list, 40));
+    let drawn = drawn_text(&Frozen { commitment, ..frozen }.draw(&seed(0x1234)));
+    let hash = onscene_sync_core::crypto::sha256(drawn.as_bytes()).to_string();
+    assert_eq!(hash, KNOWN_UNSALTED, "{drawn}");
+    let salt = format!("salt {}\nseed ", "5a".repeat(32));
+    let salted = UNSALTED.replace("seed ", &salt);
+    assert_eq!(Commitment::from_text(&salted), Err(DrawFault::Missing("seed")));
+    let unsalted = UNSALTED.replace("draw 1", "draw 2");
+    assert_eq!(Commitment::from_text(&unsalted), Err(DrawFault::Missing("salt")));
+    let later = UNSALTED.replace("draw 1", "draw 3");
+    assert_eq!(Commitment::from_text(&later), Err(DrawFault::Unknown));
+}
+
+/// A commitment as it was written before there was a salt.
+const UNSALTED: &str = "onscene draw 1
+draw d7d7d7d7-d7d7-d7d7-d7d7-d7d7d7d7d7d7
+closed 1794758400000 1795363200000
+frozen 1795370000000
+cases 40
+list e880480b9a8e3a8f24cd7913177ced1b4c0d19ca9f7269a060b678bf6199dd77
+supervisors de28505854d201af8e970cca36b60aaec2b4dcc7988b2bf852da36810eb448db
+rules 50000 1 60
+seed drand quicknet round 12345678
+";
+/// SHA-256 of what was drawn under it.
+const KNOWN_UNSALTED: &str = "9e5d79c407cd32168ebc1f332e15d24d22ae97d3d07bf7575a1a3bc3494450a8";
+
+#[test]
 fn everything_that_was_settled_counts_and_so_does_the_seed() {
     let cases: Vec<_> = (0..60_u8).map(|n| (n % 3, n % 4)).collect();
     let frozen = Frozen::new(&cases, &[7, 8], RULES);
@@ -226,7 +264,7 @@ fn everything_that_was_settled_counts_and_so_does_the_seed() {
     assert!(tickets(&other, &seed(1)).is_disjoint(&first));
     other.commitment.source.pop();
     assert_eq!(tickets(&other, &seed(1)), first);
-    other.commitment.salt = Hash::from_bytes([0x5b; 32]);
+    other.commitment.salt = Some(Hash::from_bytes([0x5b; 32]));
     assert!(tickets(&other, &seed(1)).is_disjoint(&first), "who lacks the salt cannot tell");
 }
 

@@ -30,7 +30,9 @@ def lines(name):
 
 folder = pathlib.Path(sys.argv[1])
 commitment = (folder / "commitment.txt").read_bytes()
+form = commitment.splitlines()[0]
 says = dict(line.split(" ", 1) for line in commitment.decode().splitlines()[1:])
+assert (form, "salt" in says) in ((b"onscene draw 2", True), (b"onscene draw 1", False))
 cases, supervisors = lines("list.txt"), lines("supervisors.txt")
 assert says["list"] == merkle([line.encode() for line in cases]).hex()
 assert says["supervisors"] == merkle([line.encode() for line in supervisors]).hex()
@@ -42,9 +44,9 @@ tickets = []
 for line in cases:
     case, unit, kind = line.split()
     ticket = sha256(
-        b"onscene draw 2\0",
+        form + b"\0",
         sha256(commitment),
-        bytes.fromhex(says["salt"]),
+        bytes.fromhex(says.get("salt", "")),
         bytes([len(seed)]),
         seed,
         uuid.UUID(case).bytes,

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::Method;
-use onscene_sync_core::crypto::SoftwareEd25519;
-use onscene_sync_core::id::{Hash, UnitId};
+use onscene_sync_core::crypto::{SoftwareEd25519, sha256};
+use onscene_sync_core::id::{DocId, Hash, UnitId};
 use onscene_sync_core::time::Millis;
 use serde_json::{Value, json};
 
 use super::bundle::{bundle, failures, key, lines as lines_of, sign_checkpoint};
 use super::bureau::{Answer, Bureau, DISTRICT, MINUTE, OTHER_SQUAD, SQUAD, text, vending};
 use super::phone::Phone;
+use crate::audit::entry::Deed;
 use crate::auth::Role;
 use crate::bundle::verify::Line;
 use crate::cases::project::faults;
@@ -185,6 +186,45 @@ async fn a_recheck_that_nobody_does_delays_the_files_and_does_not_hide_them(stor
     assert_eq!((files.len(), proven(&lines)), (NAMES.len(), 3), "{lines:#?}");
 }
 
+/// Turns a frozen draw into what a hub from before the salt has left: the commitment, and its hash in the
+/// audit log.
+async fn take_the_salt_out(bureau: &Bureau, draw: &str) {
+    let store = &bureau.app.store;
+    let read = || sqlx::query("SELECT commitment FROM draw");
+    let text = store.read_one("test", read).await.unwrap()[0].text("commitment").unwrap();
+    let lines = text.replace("onscene draw 2", "onscene draw 1");
+    let lines = lines.lines().filter(|line| !line.starts_with("salt "));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let id: DocId = draw.parse().unwrap();
+    let (hash, action) = (sha256(text.as_bytes()), Deed::DrawCommitted as i64);
+    let write = || sqlx::query("UPDATE draw SET commitment = $1").bind(text.clone());
+    assert_eq!(store.write_one("test", write).await.unwrap(), 1);
+    let write = || {
+        let query =
+            sqlx::query("UPDATE audit_entry SET object = $1 WHERE action = $2 AND subject = $3");
+        query.bind(hash.as_bytes().to_vec()).bind(action).bind(id.as_bytes().to_vec())
+    };
+    assert_eq!(store.write_one("test", write).await.unwrap(), 1);
+}
+
+async fn a_draw_frozen_before_there_was_a_salt_is_listed_drawn_and_verified(store: TestStore) {
+    let bureau = Bureau::new(store).await;
+    Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
+    let closed_on = day(bureau.app.now());
+    close_case(&bureau, SQUAD, vending()).await;
+    bureau.clock.advance(8 * DAY);
+    let draw = text(&freeze(&bureau, &closed_on).await.ok()["id"]);
+    take_the_salt_out(&bureau, &draw).await;
+    assert_eq!(row_of(&bureau).await["source"], "drand quicknet round 12345678");
+    sign_checkpoint(&bureau).await;
+    enter_seed(&bureau, &draw).await.ok();
+    bureau.clock.advance(BLIND_MS);
+    let (files, lines) = published(&bureau, &draw).await;
+    assert!(files["commitment.txt"].starts_with("onscene draw 1\n"));
+    assert_eq!((files.len(), proven(&lines)), (NAMES.len(), 3), "{lines:#?}");
+    assert_eq!(files["drawn.txt"].lines().count(), 1);
+}
+
 async fn of_two_who_hold_the_same_draw_at_once_one_does(store: TestStore) {
     let bureau = Bureau::new(store).await;
     Phone::of(&bureau, 7, DISTRICT, Role::Supervisor).await;
@@ -312,6 +352,7 @@ async fn files_that_were_changed_do_not_pass(store: TestStore) {
 on_each_engine!(
     a_drawn_case_is_rechecked_and_a_false_report_goes_to_discipline,
     a_recheck_that_nobody_does_delays_the_files_and_does_not_hide_them,
+    a_draw_frozen_before_there_was_a_salt_is_listed_drawn_and_verified,
     of_two_who_hold_the_same_draw_at_once_one_does,
     a_draw_goes_on_after_a_restart_from_what_was_frozen,
     what_cannot_be_drawn_is_refused_with_a_way_out,

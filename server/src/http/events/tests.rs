@@ -5,6 +5,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::audit::entry::{Deed, Entry, note};
 use crate::auth::Role;
 use crate::auth::tests::desk::Desk;
 use crate::auth::tests::kit::{World, text};
@@ -12,6 +13,8 @@ use crate::changes::Follower;
 use crate::store::testing::{TestStore, on_each_engine};
 
 const MINUTE_MS: i64 = 60_000;
+/// That something changed, whatever it was.
+const CHANGED: &str = "event: changed\ndata: {}\n\n";
 
 /// What one desk hears.
 struct Stream(Body);
@@ -20,7 +23,7 @@ impl Stream {
     async fn open(world: &World, key: &str) -> Self {
         let (status, mut stream) = Self::request(world, key).await;
         assert_eq!(status, 200);
-        assert_eq!(stream.hears().await.as_deref(), Some("event: changed\ndata: {}\n\n"));
+        assert_eq!(stream.hears().await.as_deref(), Some(CHANGED));
         stream
     }
 
@@ -91,6 +94,45 @@ async fn desks_hear_of_cases_in_their_reach_from_another_node(store: TestStore) 
     second.hears_of_a_change().await;
 }
 
+async fn a_desk_that_has_moved_hears_of_its_new_units_and_not_of_the_old(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let (one, two) = (world.unit("一中队", &top).await, world.unit("二中队", &top).await);
+    let dispatcher = world.key(&world.person(Role::Dispatcher, &top).await).await;
+    let leader = world.person(Role::UnitLeader, &one).await;
+    let key = world.key(&leader).await;
+    let mut follower = Follower::begin(&world.app).await.unwrap();
+    let mut stream = Stream::open(&world, &key).await;
+    let mut order = async |unit: &str| {
+        let orders = format!("/v1/cases/{}/orders", register(&world, &dispatcher).await);
+        world.post(&dispatcher, &orders, json!({ "unit": unit })).await.ok();
+        follower.look(&world.app).await.unwrap();
+    };
+    let to = async |unit: &str| {
+        world
+            .appoint(&leader, json!({ "role": Role::UnitLeader.as_str(), "unit": unit }))
+            .await
+            .ok()
+    };
+    to(&two).await;
+    order(&two).await;
+    stream.hears_of_a_change().await;
+    order(&one).await;
+    stream.hears_nothing().await;
+
+    to(&one).await;
+    order(&two).await;
+    assert_eq!(stream.hears().await.as_deref(), Some(CHANGED), "that it has moved, no more");
+    order(&two).await;
+    stream.hears_nothing().await;
+
+    let below = world.unit("一组", &one).await;
+    order(&two).await;
+    assert_eq!(stream.hears().await.as_deref(), Some(CHANGED), "it reaches further");
+    order(&below).await;
+    stream.hears_of_a_change().await;
+}
+
 async fn a_stream_ends_with_its_session_and_does_not_keep_it_alive(store: TestStore) {
     let world = World::new(store).await;
     let top = world.top().await;
@@ -118,6 +160,45 @@ async fn a_stream_ends_with_its_session_and_does_not_keep_it_alive(store: TestSt
     let [out, idle] = &mut streams;
     assert_eq!(out.hears().await, None, "signed out");
     assert_eq!(idle.hears().await, None, "80 minutes without a request, whatever was listened to");
+}
+
+async fn a_stream_ends_with_its_session_though_nothing_happens(store: TestStore) {
+    let world = World::new(store).await;
+    let signed_in = Desk::new(&world, Role::Leader, "wang").await;
+    let credentials = format!("Bearer {}", signed_in.session).parse().unwrap();
+    let viewer = desk(&world.app, &credentials).await.unwrap();
+    let held = (world.app.desks.join(viewer.person, PER_PERSON).unwrap(), None);
+    let period = Duration::from_millis(20);
+    let listening = Listening::new(world.app.clone(), (viewer, credentials), period, held);
+    let mut stream = Stream(listening.answer().into_body());
+    assert_eq!(stream.hears().await.as_deref(), Some(CHANGED));
+    for _ in 0..2 {
+        let event = stream.hears().await.expect("a sign of life");
+        assert!(event.starts_with(':'), "{event:?}");
+    }
+    let out = world.post(&signed_in.session, "/v1/sign-out", json!({})).await;
+    assert_eq!(out.status.as_u16(), 204);
+    assert_eq!(stream.hears().await, None);
+}
+
+async fn what_a_look_that_fails_has_missed_the_next_one_finds(store: TestStore) {
+    let world = World::new(store).await;
+    let top = world.top().await;
+    let dispatcher = world.key(&world.person(Role::Dispatcher, &top).await).await;
+    let mut follower = Follower::begin(&world.app).await.unwrap();
+    let mut stream = Stream::open(&world, &dispatcher).await;
+    register(&world, &dispatcher).await;
+    let others = vec![Entry::new(Deed::PersonAppointed, world.app.now()); 600];
+    let noted = world.app.store.with_tx("test", others, |tx, others| Box::pin(note(tx, others)));
+    noted.await.unwrap();
+    let rename = async |sql: &'static str| {
+        world.app.store.write_one("test", || sqlx::query(sql)).await.unwrap();
+    };
+    rename("ALTER TABLE dispatch_order RENAME TO out_of_reach").await;
+    assert!(follower.look(&world.app).await.is_err());
+    rename("ALTER TABLE out_of_reach RENAME TO dispatch_order").await;
+    follower.look(&world.app).await.unwrap();
+    stream.hears_of_a_change().await;
 }
 
 async fn a_person_has_few_streams_and_gets_them_back(store: TestStore) {
@@ -157,7 +238,10 @@ async fn an_entry_that_shows_late_is_heard_of_all_the_same(store: TestStore) {
 
 on_each_engine!(
     desks_hear_of_cases_in_their_reach_from_another_node,
+    a_desk_that_has_moved_hears_of_its_new_units_and_not_of_the_old,
     a_stream_ends_with_its_session_and_does_not_keep_it_alive,
+    a_stream_ends_with_its_session_though_nothing_happens,
+    what_a_look_that_fails_has_missed_the_next_one_finds,
     an_entry_that_shows_late_is_heard_of_all_the_same,
     a_person_has_few_streams_and_gets_them_back,
 );
