@@ -436,37 +436,63 @@ fn unknown(identity: &str) -> Problem {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use axum::Router;
     use axum::extract::State;
+    use axum::response::IntoResponse;
+    use axum::routing::get;
+    use axum::{Json, Router};
     use futures_util::future::join_all;
+    use serde_json::json;
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::store::testing::TestStore;
+    use crate::auth::Auth;
+    use crate::store::testing::{TestStore, on_each_engine};
 
     type Asked = Arc<AtomicUsize>;
 
-    /// A provider that is down, and how often it was asked.
-    async fn dead() -> (Provider, Asked) {
+    /// A provider, and how often it was asked.
+    async fn played<H, T>(answer: H) -> (config::Oidc, Asked)
+    where
+        H: Fn(String) -> T + Clone + Send + Sync + 'static,
+        T: IntoResponse + Send,
+    {
         let asked = Asked::default();
-        let count = |State(asked): State<Asked>| async move {
-            asked.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            StatusCode::BAD_GATEWAY
-        };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(count).with_state(Arc::clone(&asked));
+        let own = issuer.clone();
+        let count = move |State(asked): State<Asked>| async move {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            answer(own)
+        };
+        let keys = async || Json(json!({ "keys": [] }));
+        let router = Router::new().route("/keys", get(keys)).fallback(count);
+        let router = router.with_state(Arc::clone(&asked));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let config = config::Oidc { issuer, ..config::Oidc::default() };
-        (Provider::new(&config).unwrap(), asked)
+        (config::Oidc { issuer, ..config::Oidc::default() }, asked)
+    }
+
+    async fn dead() -> (config::Oidc, Asked) {
+        played(|_| StatusCode::BAD_GATEWAY).await
+    }
+
+    fn described(issuer: String) -> impl IntoResponse {
+        Json(json!({
+            "authorization_endpoint": format!("{issuer}/begin"),
+            "jwks_uri": format!("{issuer}/keys"),
+            "issuer": issuer,
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        }))
     }
 
     #[tokio::test]
     async fn a_provider_that_is_down_is_asked_once_and_then_left_alone() {
         let store = TestStore::sqlite().await;
         let (app, clock) = store.app().await;
-        let (provider, asked) = dead().await;
+        let (config, asked) = dead().await;
+        let provider = Provider::new(&config).unwrap();
         let ask = || provider.address(&app.auth.sign_in, "attempt", app.now());
         for answer in join_all((0..20).map(|_| ask())).await {
             assert_eq!(answer.unwrap_err().code(), "provider_unreachable");
@@ -478,5 +504,41 @@ mod tests {
         clock.advance(1);
         ask().await.unwrap_err();
         assert_eq!(asked.load(Ordering::Relaxed), 2, "it may be back");
+    }
+
+    #[tokio::test]
+    async fn new_keys_are_fetched_once_for_all_who_met_them() {
+        let (config, asked) = played(described).await;
+        let provider = Provider::new(&config).unwrap();
+        let at = Millis(0);
+        let old = provider.metadata(at).await.unwrap();
+        let again = provider.metadata(at).await.unwrap();
+        assert!(Arc::ptr_eq(&old, &again) && asked.load(Ordering::Relaxed) == 1);
+        for new in join_all((0..20).map(|_| provider.fetched(Some(&old), at))).await {
+            assert!(!Arc::ptr_eq(&new.unwrap(), &old));
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    on_each_engine!(a_provider_that_is_down_makes_nobody_wait);
+
+    async fn a_provider_that_is_down_makes_nobody_wait(store: TestStore) {
+        let (mut app, _) = store.app().await;
+        let (oidc, _) = dead().await;
+        let config = config::Config { oidc, ..config::Config::clone(&app.config) };
+        app.auth = Arc::new(Auth::new(&app.keys.token_seed, &config).unwrap());
+        let auth = &app.auth.sign_in;
+        let source = Source::of([203, 0, 113, 9].into());
+        for _ in 0..40 {
+            let attempt = auth.new_attempt(&*app.random, app.now());
+            let back = Back {
+                state: config::Secret(auth.of_attempt(b"oidc state", &attempt)),
+                attempt: config::Secret(attempt),
+                code: config::Secret("code".to_owned()),
+                iss: None,
+            };
+            let failed = sign_in(&app, back, source, Hash::from_bytes([7; 32])).await;
+            assert_eq!(failed.unwrap_err().code(), "provider_unreachable");
+        }
     }
 }
