@@ -342,6 +342,17 @@ mod tests {
     }
 
     #[test]
+    fn a_case_waits_to_close_from_when_it_came_out_that_a_message_arrived() {
+        let (mut story, order) = Story::complaint();
+        story.result(order);
+        story.1 = 30;
+        let (message, left_at) = (MessageId::from_bytes([9; 16]), Some(Millis(3 * HOUR)));
+        story.state(Body::ToldByMessage(ToldByMessage { message, by: BY, left_at }));
+        let record = CaseRecord::from_facts(story.0);
+        assert_eq!(settled_since(&record), Some(Millis(30 * HOUR)));
+    }
+
+    #[test]
     fn nobody_is_owed_a_telling_who_is_not_there() {
         let (mut story, order) = Story::complaint();
         story.result(order);

@@ -440,15 +440,18 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use axum::Router;
     use axum::extract::State;
+    use axum::routing::get;
+    use axum::{Json, Router};
     use futures_util::future::{join, join_all};
+    use serde_json::json;
     use tokio::net::TcpListener;
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::auth::Auth;
     use crate::clock::ManualClock;
-    use crate::store::testing::TestStore;
+    use crate::store::testing::{TestStore, on_each_engine};
 
     /// A provider that is down and takes its time to fail.
     struct Dead {
@@ -481,6 +484,32 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let config = config::Oidc { issuer, ..config::Oidc::default() };
         (Provider::new(&config).unwrap(), dead)
+    }
+
+    /// A provider that works, and how often it was asked to describe itself.
+    async fn working() -> (Provider, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let described = json!({
+            "authorization_endpoint": format!("{issuer}/begin"),
+            "jwks_uri": format!("{issuer}/keys"),
+            "issuer": issuer,
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        });
+        let asked = Arc::new(AtomicUsize::default());
+        let describe = async |State((asked, described)): State<(Arc<AtomicUsize>, Value)>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Json(described)
+        };
+        let keys = async || Json(json!({ "keys": [] }));
+        let router = Router::new().route("/keys", get(keys)).fallback(describe);
+        let router = router.with_state((Arc::clone(&asked), described));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let config = config::Oidc { issuer, ..config::Oidc::default() };
+        (Provider::new(&config).unwrap(), asked)
     }
 
     #[tokio::test]
@@ -529,5 +558,42 @@ mod tests {
         let next = provider.address(&app, "next").await;
         assert_eq!(next.unwrap_err().code(), "provider_unreachable");
         assert_eq!(dead.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn new_keys_are_fetched_once_for_all_who_met_them() {
+        let store = TestStore::sqlite().await;
+        let (app, _) = store.app().await;
+        let (provider, asked) = working().await;
+        let old = provider.metadata(&app).await.unwrap();
+        let again = provider.metadata(&app).await.unwrap();
+        assert!(Arc::ptr_eq(&old, &again) && asked.load(Ordering::Relaxed) == 1);
+        for new in join_all((0..20).map(|_| provider.fetched(Some(&old), &app))).await {
+            assert!(!Arc::ptr_eq(&new.unwrap(), &old));
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    on_each_engine!(a_provider_that_is_down_makes_nobody_wait);
+
+    async fn a_provider_that_is_down_makes_nobody_wait(store: TestStore) {
+        let (mut app, clock) = store.app().await;
+        let (provider, _) = dead(&clock, 0).await;
+        let oidc = config::Oidc { issuer: provider.issuer.to_string(), ..config::Oidc::default() };
+        let config = config::Config { oidc, ..config::Config::clone(&app.config) };
+        app.auth = Arc::new(Auth::new(&app.keys.token_seed, &config).unwrap());
+        let auth = &app.auth.sign_in;
+        let source = Source::of([203, 0, 113, 9].into());
+        for _ in 0..40 {
+            let attempt = auth.new_attempt(&*app.random, app.now());
+            let back = Back {
+                state: config::Secret(auth.of_attempt(b"oidc state", &attempt)),
+                attempt: config::Secret(attempt),
+                code: config::Secret("code".to_owned()),
+                iss: None,
+            };
+            let failed = sign_in(&app, back, source, Hash::from_bytes([7; 32])).await;
+            assert_eq!(failed.unwrap_err().code(), "provider_unreachable");
+        }
     }
 }

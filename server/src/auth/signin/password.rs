@@ -174,6 +174,12 @@ impl Hasher {
         comparing.await.map_err(|error| Problem::internal(&error))
     }
 
+    /// From now on too many are being hashed.
+    #[cfg(test)]
+    pub(crate) fn close(&self) {
+        self.turns.close();
+    }
+
     /// How many hashes were worked out.
     #[cfg(test)]
     pub(crate) fn done(&self) -> u64 {

@@ -295,6 +295,7 @@ mod tests {
     on_each_engine!(
         who_signs_in_does_not_end_the_wait_that_others_made,
         what_nobody_could_look_at_is_not_counted,
+        a_try_that_is_taken_back_leaves_no_wait,
     );
 
     async fn tries(app: &App, login: &str, count: usize) -> Vec<Result<Counted, Problem>> {
@@ -338,5 +339,23 @@ mod tests {
             settle::<()>(&app, counted, Err(Problem::invalid("wrong"))).await.unwrap_err();
         }
         assert_eq!(tries(&app, "li", 1).await[0].as_ref().unwrap_err().code(), "too_many_tries");
+    }
+
+    async fn a_try_that_is_taken_back_leaves_no_wait(store: TestStore) {
+        let (app, clock) = store.app().await;
+        let free = usize::try_from(ADDRESS.free).unwrap();
+        assert!(tries(&app, "wrong", free - 1).await.iter().all(Result::is_ok));
+        for _ in 0..2 {
+            let failed = tries(&app, "failed", 1).await.remove(0).unwrap();
+            settle::<()>(&app, failed, Err(Problem::busy("the hub"))).await.unwrap_err();
+            let right = tries(&app, "right", 1).await.remove(0).unwrap();
+            clock.advance(1);
+            let done = app.store.with_tx("test", (right, app.now()), |tx, (right, at)| {
+                Box::pin(async move { was_right(tx, right, *at).await })
+            });
+            done.await.unwrap();
+        }
+        assert!(tries(&app, "last", 1).await[0].is_ok());
+        assert_eq!(tries(&app, "next", 1).await[0].as_ref().unwrap_err().code(), "too_many_tries");
     }
 }

@@ -18,6 +18,9 @@ on_each_engine!(
     failures_make_an_account_wait_and_never_lock_it,
     who_knows_a_login_name_does_not_keep_its_owner_waiting,
     a_device_is_not_known_any_more_after_a_new_password,
+    a_device_is_known_from_the_first_sign_in,
+    a_session_that_chooses_a_password_is_counted_apart,
+    tries_that_the_hub_is_too_busy_for_make_nobody_wait,
     failures_make_an_address_wait_and_not_its_neighbours,
     a_delay_stands_in_the_audit_log_without_a_name,
 );
@@ -218,6 +221,52 @@ async fn a_device_is_not_known_any_more_after_a_new_password(store: TestStore) {
     kept_waiting().await;
     let code = secret.code(world.app.now().plus(30_000));
     with(new, &code, &renewed).await.expect(429, "too_many_tries");
+}
+
+async fn a_device_is_known_from_the_first_sign_in(store: TestStore) {
+    let world = World::new(store).await;
+    let person = world.person(Role::Dispatcher, &world.top().await).await;
+    let invitation = invite(&world, &person).await;
+    let secret = secret_of(&accept(&world, &invitation, "li", PASSWORD).await.ok());
+    let body = json!({"code": invitation, "totp": secret.code(world.app.now())});
+    let first = open(&world, "/v1/sign-in/confirmation", body).await.ok();
+    for _ in 0..5 {
+        let body = json!({"login": "li", "password": "another password", "code": "000000"});
+        open(&world, "/v1/sign-in", body).await.expect(401, "sign_in_failed");
+    }
+    world.clock.advance(25_000);
+    let code = secret.code(world.app.now().plus(30_000));
+    let mut body = json!({"login": "li", "password": PASSWORD, "code": code});
+    open(&world, "/v1/sign-in", body.clone()).await.expect(429, "too_many_tries");
+    body["device"] = first["session"]["device"].clone();
+    open(&world, "/v1/sign-in", body).await.ok();
+}
+
+async fn a_session_that_chooses_a_password_is_counted_apart(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    for _ in 0..5 {
+        let wrong = desk.try_with(&world, "another password", "000000").await;
+        wrong.expect(401, "sign_in_failed");
+    }
+    desk.try_with(&world, PASSWORD, "000000").await.expect(429, "too_many_tries");
+    let change = json!({"password": "another password", "code": "000000",
+        "new_password": "seven herons over a ford"});
+    for _ in 0..5 {
+        let wrong = world.post(&desk.session, "/v1/me/password", change.clone()).await;
+        wrong.expect(401, "sign_in_failed");
+    }
+    let more = world.post(&desk.session, "/v1/me/password", change).await;
+    more.expect(429, "too_many_tries");
+}
+
+async fn tries_that_the_hub_is_too_busy_for_make_nobody_wait(store: TestStore) {
+    let world = World::new(store).await;
+    let desk = Desk::new(&world, Role::Dispatcher, "li").await;
+    world.app.auth.sign_in.passwords.close();
+    for _ in 0..6 {
+        desk.try_with(&world, PASSWORD, "000000").await.expect(503, "busy");
+    }
 }
 
 /// A wrong try under a name of its own, from an address behind the proxy.

@@ -1,6 +1,7 @@
 //! Text messages to complainants: sent, delivered, lost, answered.
 
 use axum::http::Method;
+use futures_util::future::join_all;
 use onscene_sync_core::id::UnitId;
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use crate::auth::Role;
 use crate::cases::project::faults;
 use crate::jobs::work_due;
 use crate::messages::testing::{FakeGateway, Fault};
+use crate::store::StoreError;
 use crate::store::testing::{TestStore, on_each_engine};
 
 const NUMBER: &str = "139-0777-1234";
@@ -222,6 +224,8 @@ async fn receipts_doubled_late_or_out_of_order_do_no_harm(store: TestStore) {
     trial.gateway.meets(&[Fault::AnswerLost]);
     let id = trial.order(&case).await;
     trial.later(1).await;
+    let left = trial.bureau.app.now();
+    trial.bureau.clock.advance(MINUTE);
     // The receipt is here before anybody knows that the gateway took the message.
     for _ in 0..2 {
         assert_eq!(trial.receipt(&id, "delivered").await, 204);
@@ -234,6 +238,7 @@ async fn receipts_doubled_late_or_out_of_order_do_no_harm(store: TestStore) {
         (&json!("delivered"), &json!("told"))
     );
     assert_eq!(view["told"].as_array().unwrap().len(), 1);
+    assert_eq!(view["told"][0]["at"], json!(left), "not when the receipt came");
     assert!(view["messages"][0]["contradicted_at"].is_null());
     for _ in 0..2 {
         assert_eq!(trial.receipt(&id, "failed").await, 204);
@@ -351,6 +356,35 @@ async fn a_message_counts_from_when_it_left_however_late_the_gateway_says_so(sto
     let view = trial.bureau.post(&format!("/v1/cases/{lost}/telling"), told).await.ok();
     assert_eq!(clock(&view, "complainant_feedback")["state"], "met");
     assert!(faults(&trial.bureau.app.store).await.unwrap().is_empty());
+}
+
+async fn a_message_that_leaves_while_the_clock_is_set_back_tells_all_the_same(store: TestStore) {
+    let mut trial = Trial::new(store).await;
+    let (case, _) = trial.worked(NUMBER).await;
+    trial.bureau.clock.advance(-10 * MINUTE);
+    let message = trial.order(&case).await;
+    trial.later(1).await;
+    assert_eq!(trial.message(&case).await["state"], "sent");
+    trial.bureau.clock.advance(20 * MINUTE);
+    assert_eq!(trial.receipt(&message, "delivered").await, 204);
+    let view = trial.bureau.case(&case).await;
+    assert_eq!(view["phase"], "told", "{view}");
+    assert_eq!(clock(&view, "complainant_feedback")["state"], "met");
+}
+
+async fn a_message_that_never_left_is_counted_when_its_time_is_over(store: TestStore) {
+    let trial = Trial::new(store).await;
+    let (case, _) = trial.worked(NUMBER).await;
+    trial.gateway.meets(&[Fault::Status(503); 400]);
+    trial.order(&case).await;
+    for _ in 0..50 {
+        trial.later(HOUR).await;
+    }
+    let message = trial.message(&case).await;
+    assert_eq!((&message["state"], &message["sent_at"]), (&json!("expired"), &Value::Null));
+    assert_eq!(trial.bureau.case(&case).await["not_reached"], json!([]), "nobody was tried");
+    let counted = "/v1/cases?counted_in=message_not_delivered";
+    assert_eq!(trial.bureau.get(counted).await.ok()["cases"][0]["id"], case);
 }
 
 async fn a_message_about_work_that_was_sent_back_tells_nobody_the_next_result(store: TestStore) {
@@ -508,6 +542,47 @@ async fn erasing_a_complainant_takes_the_replies_that_belong_to_no_case(store: T
     assert_eq!(trial.bureau.count(left).await, 1, "nothing is left that a key could open");
 }
 
+async fn two_cases_of_a_complainant_erased_at_once_take_their_replies(store: TestStore) {
+    let mut trial = Trial::new(store).await;
+    for round in 0..5 {
+        let number = format!("1390777123{round}");
+        let mut erasures = Vec::new();
+        for _ in 0..2 {
+            let (case, _) = trial.worked(&number).await;
+            trial.order(&case).await;
+            erasures.push(format!("/v1/cases/{case}/complainant"));
+        }
+        trial.later(MINUTE).await;
+        assert_eq!(trial.reply(&format!("r{round}"), &number, "about which?").await, 204);
+        let bureau = &trial.bureau;
+        let erase = |path| bureau.send(SUPERVISOR, Method::DELETE, path, None, None);
+        for answer in join_all(erasures.iter().map(|path| erase(path))).await {
+            answer.ok();
+        }
+        assert_eq!(trial.bureau.count("reply WHERE erased_at IS NULL").await, 0, "{round}");
+    }
+}
+
+async fn a_reply_that_nobody_can_read_hinders_no_erasure(store: TestStore) {
+    const DAMAGE: &str = "UPDATE reply SET sealed = wrapped_key \
+         WHERE reply_id = (SELECT reply_id FROM reply ORDER BY reply_id LIMIT 1)";
+    let mut trial = Trial::new(store).await;
+    let (case, _) = trial.worked(NUMBER).await;
+    for n in 0..2 {
+        assert_eq!(trial.reply(&format!("r{n}"), NUMBER, "hello").await, 204);
+        trial.bureau.clock.advance(1);
+    }
+    let damaged = trial.bureau.app.store.with_tx("test", (), |tx, ()| {
+        Box::pin(async move {
+            sqlx::query(DAMAGE).execute(tx.conn()).await.map_err(StoreError::from).map(drop)
+        })
+    });
+    damaged.await.unwrap();
+    let path = format!("/v1/cases/{case}/complainant");
+    trial.bureau.send(SUPERVISOR, Method::DELETE, &path, None, None).await.ok();
+    assert_eq!(trial.bureau.count("reply WHERE erased_at IS NOT NULL").await, 1, "the other one");
+}
+
 async fn a_bare_answer_to_two_cases_is_about_neither(store: TestStore) {
     let mut trial = Trial::new(store).await;
     for _ in 0..2 {
@@ -602,6 +677,8 @@ on_each_engine!(
     a_call_that_is_not_signed_stale_or_replayed_is_refused,
     a_message_that_nothing_is_heard_of_expires_unless_the_gateway_knows_better,
     a_message_counts_from_when_it_left_however_late_the_gateway_says_so,
+    a_message_that_leaves_while_the_clock_is_set_back_tells_all_the_same,
+    a_message_that_never_left_is_counted_when_its_time_is_over,
     a_message_about_work_that_was_sent_back_tells_nobody_the_next_result,
     a_message_that_was_overtaken_while_it_waited_does_not_leave,
     words_of_a_complainant_do_not_deliver_what_was_never_handed_over,
@@ -609,6 +686,8 @@ on_each_engine!(
     a_reply_that_is_not_plain_waits_for_a_person,
     replies_are_listed_page_by_page_to_the_last,
     erasing_a_complainant_takes_the_replies_that_belong_to_no_case,
+    two_cases_of_a_complainant_erased_at_once_take_their_replies,
+    a_reply_that_nobody_can_read_hinders_no_erasure,
     a_bare_answer_to_two_cases_is_about_neither,
     messages_leave_at_the_rate_that_was_chosen,
     what_cannot_be_sent_says_why,

@@ -273,8 +273,26 @@ async fn whatever_does_not_add_up_is_found(store: TestStore) {
     assert!(report.faults[0].contains("is damaged"), "{report:?}");
 }
 
+async fn a_log_that_holds_more_than_its_row_counts_is_found(store: TestStore) {
+    const ROW: &str = "UPDATE doc SET changes = (SELECT changes FROM kept), \
+         sum = (SELECT sum FROM kept)";
+    let world = World::new(store).await;
+    let doc = world.response(7).await;
+    let mut phone = world.phone(1).await;
+    phone.catch_up(&world.app).await;
+    phone.note(doc, "one");
+    phone.sync(&world.app).await;
+    world.execute("CREATE TABLE kept AS SELECT changes, sum FROM doc", Vec::new()).await;
+    phone.note(doc, "two");
+    phone.sync(&world.app).await;
+    world.execute(ROW, Vec::new()).await;
+    let report = verify::verify(&world.app.store, None).await.unwrap();
+    assert!(report.faults.iter().any(|fault| fault.contains("is damaged")), "{report:?}");
+}
+
 on_each_engine!(
     whatever_does_not_add_up_is_found,
+    a_log_that_holds_more_than_its_row_counts_is_found,
     what_one_phone_writes_the_whole_squad_reads,
     a_patrol_born_on_a_phone_enters_the_feeds_of_its_squad,
     a_small_reply_comes_in_pages_that_add_up,
